@@ -1,0 +1,1 @@
+"""refiner makes one answer better while it is being asked for."""

@@ -1,0 +1,1 @@
+"""The computation graph: variables, operations forward and backward, textual losses, textual gradient descent."""

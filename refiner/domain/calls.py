@@ -1,0 +1,152 @@
+"""A call to a model: what is asked, what comes back, what it used, and who answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+
+class Role(StrEnum):
+    """What a call is for; it decides which of a run's models is asked."""
+
+    ANSWER = "answer"
+    CRITIC = "critic"
+    GRADIENT = "gradient"
+    UPDATER = "updater"
+    REPAIR = "repair"
+    JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a prompt, in parts.
+
+    Every part but the last is shared with other calls of the same run (the task, the candidate); the last is
+    the instruction of the role. Providers join the parts with a blank line, and may mark the shared ones for caching.
+    """
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call: messages, and how the reply is to be sampled.
+
+    max_output_tokens bounds the reply, reasoning included. temperature and seed are left out where they are None.
+    prediction is a text that most of the reply is expected to repeat.
+    """
+
+    messages: tuple[Message, ...]
+    max_output_tokens: int
+    temperature: float | None = None
+    seed: int | None = None
+    prediction: str | None = None
+
+
+class Finish(StrEnum):
+    """Why a reply ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    REFUSAL = "refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and US dollars of one call or of many.
+
+    input_tokens includes the cached ones, output_tokens includes the reasoning ones. cost_usd is None where a price
+    is unknown, and stays None in every sum. estimated: the provider did not say, so the figures are ours.
+    """
+
+    calls: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = 0.0
+    estimated: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        known = self.cost_usd is not None and other.cost_usd is not None
+        return Usage(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.cached_input_tokens + other.cached_input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a provider answered; `notes` names each parameter that the model refused and that was left out."""
+
+    text: str
+    usage: Usage
+    finish: Finish
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model takes, asked or known; None stands for "not known".
+
+    context_tokens is the most that prompt and reply may fill together; strong models may compare candidates,
+    weak ones only vote (2509.00084).
+    """
+
+    temperature: bool = True
+    seed: bool = False
+    streaming: bool = True
+    prediction: bool = False
+    context_tokens: int | None = None
+    strong: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Tokens of a prompt: exact, or a bound that the true count cannot exceed."""
+
+    tokens: int
+    exact: bool
+
+
+class Provider(Protocol):
+    """Whoever answers a prompt. One instance serves one model and may be used by many runs at once."""
+
+    @property
+    def name(self) -> str:
+        """The model as the user names it, such as "openai:gpt-4o"."""
+        ...
+
+    async def capabilities(self) -> Capabilities: ...
+
+    async def complete(self, request: Request, on_delta: Callable[[str], None] | None = None) -> Reply:
+        """Make one attempt at a call.
+
+        Raises ProviderError (with retryable, retry_after and billed set) and ContextLengthError; never retries.
+        """
+        ...
+
+    async def count(self, request: Request) -> Count:
+        """The most tokens that the request's messages can come to."""
+        ...
+
+    def price(self, usage: Usage) -> float | None:
+        """US dollars for the usage; None where the price is unknown, 0 for a local model."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,228 @@
+"""Everything that can happen in a run. Events are the truth; tables and screens are made from them.
+
+Each event has a `place`, unique within its run: a step that is repeated after a crash has the place it had before,
+and is then found instead of done again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from refiner.domain.calls import Message, Reply, Role, Usage
+from refiner.domain.run import Phase, Plan, Stop, Tests, Verdict, Vote
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    plan: Plan
+    type: Literal["run-started"] = "run-started"
+
+    @property
+    def place(self) -> str:
+        return "run"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """The run goes on in another process; `number` counts the resumptions from 1."""
+
+    number: int
+    type: Literal["run-resumed"] = "run-resumed"
+
+    @property
+    def place(self) -> str:
+        return f"resumed/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A call is about to leave; `reserved` is the most that it can use."""
+
+    key: str
+    attempt: int
+    role: Role
+    model: str
+    digest: str
+    messages: tuple[Message, ...]
+    max_output_tokens: int
+    reserved: Usage
+    temperature: float | None = None
+    seed: int | None = None
+    type: Literal["call-started"] = "call-started"
+
+    @property
+    def place(self) -> str:
+        return f"{self.key}#{self.attempt}/started"
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    key: str
+    attempt: int
+    reply: Reply
+    type: Literal["call-finished"] = "call-finished"
+
+    @property
+    def place(self) -> str:
+        return f"{self.key}#{self.attempt}/ended"
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """An attempt that brought no reply; `booked` is what it is counted as (its most, if it may have been billed)."""
+
+    key: str
+    attempt: int
+    error: str
+    booked: Usage
+    type: Literal["call-failed"] = "call-failed"
+
+    @property
+    def place(self) -> str:
+        return f"{self.key}#{self.attempt}/ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One version of the answer. `parsed` is what was read from it; `problem` says why nothing could be, or why
+    the text must not replace another: unreadable, empty, truncated, echoed, unchanged."""
+
+    chain: int
+    index: int
+    phase: Phase
+    text: str
+    parsed: str | None
+    problem: str | None = None
+    type: Literal["candidate"] = "candidate"
+
+    @property
+    def place(self) -> str:
+        return f"{self.chain}/{self.index}/candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is wrong with a candidate: a critique, and a score from 0 to 1 where a verifier gave one."""
+
+    chain: int
+    index: int
+    verdict: Verdict
+    critique: str
+    score: float | None = None
+    tests: Tests | None = None
+    type: Literal["evaluation"] = "evaluation"
+
+    @property
+    def place(self) -> str:
+        return f"{self.chain}/{self.index}/evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """How the candidate should change."""
+
+    chain: int
+    index: int
+    text: str
+    type: Literal["gradient"] = "gradient"
+
+    @property
+    def place(self) -> str:
+        return f"{self.chain}/{self.index}/gradient"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The gate's word on a candidate, with its reason in one sentence."""
+
+    chain: int
+    index: int
+    accepted: bool
+    reason: str
+    type: Literal["decision"] = "decision"
+
+    @property
+    def place(self) -> str:
+        return f"{self.chain}/{self.index}/decision"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStopped:
+    """A chain takes no further iteration; `index` is that of its last candidate."""
+
+    chain: int
+    index: int
+    stop: Stop
+    type: Literal["chain-stopped"] = "chain-stopped"
+
+    @property
+    def place(self) -> str:
+        return f"{self.chain}/stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the user should know: a parameter left out, a text that was cut."""
+
+    text: str
+    type: Literal["note"] = "note"
+
+    @property
+    def place(self) -> str:
+        return f"note/{self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The answer was chosen: the candidate, and the votes where there were any."""
+
+    chain: int
+    index: int
+    votes: tuple[Vote, ...] = ()
+    type: Literal["selected"] = "selected"
+
+    @property
+    def place(self) -> str:
+        return "selected"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run is over for now; an interrupted one may be resumed, and `number` counts those endings from 0."""
+
+    status: Literal["done", "interrupted", "failed"]
+    exit: int
+    stop: Stop
+    number: int = 0
+    type: Literal["run-finished"] = "run-finished"
+
+    @property
+    def place(self) -> str:
+        return f"finished/{self.number}"
+
+
+Event = (
+    RunStarted
+    | RunResumed
+    | CallStarted
+    | CallFinished
+    | CallFailed
+    | Candidate
+    | Evaluation
+    | Gradient
+    | Decision
+    | ChainStopped
+    | Note
+    | Selected
+    | RunFinished
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as it was committed: its row id (rising over all runs), its run, and when (UTC)."""
+
+    id: int
+    run: str
+    at: datetime
+    event: Event

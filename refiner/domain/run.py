@@ -1,0 +1,110 @@
+"""What a run is asked to do, and the steps that it is made of."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from refiner.domain.calls import Role
+from refiner.domain.task import Task
+
+
+class StopReason(StrEnum):
+    """Which rule ended a run or a chain."""
+
+    TESTS_PASS = "tests-pass"
+    TARGET = "target"
+    CONVERGED = "converged"
+    AGREED = "agreed"
+    VOTE_DECIDED = "vote-decided"
+    PATIENCE = "patience"
+    ITERATIONS = "iterations"
+    CALLS = "calls"
+    TOKENS = "tokens"
+    COST = "cost"
+    TIME = "time"
+    SIGNAL = "signal"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The end of a run or a chain: the rule, and a sentence that says why it fired."""
+
+    reason: StopReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may spend at the very most: calls, tokens (in and out), US dollars, seconds. None is no limit."""
+
+    calls: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The model of each role, as PROVIDER:NAME, and the base URL where the user named one."""
+
+    answer: str
+    critic: str
+    updater: str
+    base_url: str | None = None
+
+    def of(self, role: Role) -> str:
+        """The model that a role is served by."""
+        if role is Role.ANSWER:
+            return self.answer
+        return self.updater if role in (Role.UPDATER, Role.REPAIR) else self.critic
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that decides how a run goes: enough to resume it on another day. It never holds a key.
+
+    chains: how many independent chains at the most; min_chains of them start at once, the rest in waves.
+    iterations: updates per chain at the most. until: a stop rule in words, "" for none.
+    temperature: None leaves it to the strategy. adaptive: a vote may stop when its lead is decided.
+    """
+
+    task: Task
+    strategy: str
+    models: Models
+    limits: Limits = field(default_factory=Limits)
+    chains: int = 1
+    iterations: int = 3
+    until: str = ""
+    max_output_tokens: int = 2048
+    temperature: float | None = None
+    seed: int = 0
+    concurrency: int = 8
+    adaptive: bool = True
+
+
+class Phase(StrEnum):
+    DRAFT = "draft"
+    UPDATE = "update"
+
+
+class Verdict(StrEnum):
+    """What an evaluation comes to."""
+
+    CORRECT = "correct"
+    FLAWED = "flawed"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    passed: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """How many candidates stand behind one answer."""
+
+    answer: str
+    weight: float
+    voters: int

@@ -1,0 +1,177 @@
+"""The state of a run: the fold of its events, the same for policies, screens, `run show` and replay."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+from types import MappingProxyType
+from typing import Literal
+
+from refiner.domain.calls import Reply, Usage
+from refiner.domain.events import (
+    CallFailed,
+    CallFinished,
+    CallStarted,
+    Candidate,
+    ChainStopped,
+    Decision,
+    Evaluation,
+    Gradient,
+    Note,
+    Recorded,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+    Selected,
+)
+from refiner.domain.run import Plan, Stop
+
+Status = Literal["new", "running", "done", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A candidate and all that was said of it."""
+
+    candidate: Candidate
+    evaluation: Evaluation | None = None
+    gradient: Gradient | None = None
+    decision: Decision | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.decision is not None and self.decision.accepted
+
+    @property
+    def score(self) -> float | None:
+        return self.evaluation.score if self.evaluation else None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """A draft and its iterations, in order."""
+
+    steps: tuple[Step, ...] = ()
+    stop: Stop | None = None
+
+    @property
+    def accepted(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.accepted)
+
+    @property
+    def current(self) -> Step | None:
+        """The last step that the gate let through: what the next update starts from."""
+        return next((step for step in reversed(self.steps) if step.accepted), None)
+
+    @property
+    def iterations(self) -> int:
+        """Updates so far; the draft is none."""
+        return max(0, len(self.steps) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """All that is known of a run.
+
+    chains maps a chain's number to its state. usage counts finished calls and what failed ones are booked at;
+    under_way maps the place of each call that is out to the most it can use. seconds is time spent running, from
+    event to event, without the pauses between an interruption and a resumption.
+    """
+
+    plan: Plan | None = None
+    status: Status = "new"
+    chains: Mapping[int, ChainState] = field(default_factory=lambda: MappingProxyType({}))
+    usage: Usage = field(default_factory=Usage)
+    under_way: Mapping[str, Usage] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+    selected: Selected | None = None
+    finished: RunFinished | None = None
+    resumptions: int = 0
+    started_at: datetime | None = None
+    at: datetime | None = None
+    seconds: float = 0.0
+
+    def chain(self, number: int) -> ChainState:
+        return self.chains.get(number, ChainState())
+
+    @property
+    def answer(self) -> Candidate | None:
+        """The candidate that was selected, or the best known while none is."""
+        if self.selected is not None:
+            return self.chain(self.selected.chain).steps[self.selected.index].candidate
+        currents = (self.chain(number).current for number in sorted(self.chains))
+        step = next((step for step in currents if step is not None), None)
+        return step.candidate if step else None
+
+
+def apply(state: RunState, recorded: Recorded) -> RunState:
+    """The state after one more event."""
+    gap = (recorded.at - state.at).total_seconds() if state.at else 0.0
+    running = state.status == "running" and not isinstance(recorded.event, RunResumed)
+    state = replace(state, at=recorded.at, seconds=state.seconds + (max(0.0, gap) if running else 0.0))
+    match recorded.event:
+        case RunStarted(plan=plan):
+            return replace(state, plan=plan, status="running", started_at=recorded.at)
+        case RunResumed():
+            return replace(state, status="running", finished=None, resumptions=state.resumptions + 1)
+        case CallStarted(key=key, attempt=attempt, reserved=reserved):
+            return _under_way(state, f"{key}#{attempt}", reserved)
+        case CallFinished(key=key, attempt=attempt, reply=Reply(usage=usage)):
+            return _ended(state, f"{key}#{attempt}", usage)
+        case CallFailed(key=key, attempt=attempt, booked=usage):
+            return _ended(state, f"{key}#{attempt}", usage)
+        case Candidate() as candidate:
+            chain = state.chain(candidate.chain)
+            return _with_chain(state, candidate.chain, replace(chain, steps=(*chain.steps, Step(candidate))))
+        case Evaluation() as evaluation:
+            return _with_step(state, evaluation.chain, evaluation.index, evaluation=evaluation)
+        case Gradient() as gradient:
+            return _with_step(state, gradient.chain, gradient.index, gradient=gradient)
+        case Decision() as decision:
+            return _with_step(state, decision.chain, decision.index, decision=decision)
+        case ChainStopped(chain=number, stop=stop):
+            return _with_chain(state, number, replace(state.chain(number), stop=stop))
+        case Note(text=text):
+            return replace(state, notes=(*state.notes, text))
+        case Selected() as selected:
+            return replace(state, selected=selected)
+        case RunFinished() as finished:
+            return replace(state, status=finished.status, finished=finished)
+
+
+def fold(events: Iterable[Recorded]) -> RunState:
+    """The state that a run's events, in the order of their ids, add up to."""
+    return reduce(apply, events, RunState())
+
+
+def _under_way(state: RunState, place: str, reserved: Usage) -> RunState:
+    return replace(state, under_way=MappingProxyType({**state.under_way, place: reserved}))
+
+
+def _ended(state: RunState, place: str, usage: Usage) -> RunState:
+    left = {key: value for key, value in state.under_way.items() if key != place}
+    return replace(state, under_way=MappingProxyType(left), usage=state.usage + usage)
+
+
+def _with_chain(state: RunState, number: int, chain: ChainState) -> RunState:
+    return replace(state, chains=MappingProxyType({**state.chains, number: chain}))
+
+
+def _with_step(
+    state: RunState,
+    number: int,
+    index: int,
+    *,
+    evaluation: Evaluation | None = None,
+    gradient: Gradient | None = None,
+    decision: Decision | None = None,
+) -> RunState:
+    chain = state.chain(number)
+    step = chain.steps[index]
+    step = Step(
+        step.candidate,
+        evaluation or step.evaluation,
+        gradient or step.gradient,
+        decision or step.decision,
+    )
+    return _with_chain(state, number, replace(chain, steps=(*chain.steps[:index], step, *chain.steps[index + 1 :])))

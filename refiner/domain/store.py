@@ -1,0 +1,78 @@
+"""What a run needs of a store, whichever database is behind it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from refiner.domain.events import Event, Recorded
+
+Control = Literal["stop", "cancel"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A line of `run list`: what the runs table says without reading the events.
+
+    live: a process that still exists holds the run. answered: it has at least one candidate.
+    """
+
+    id: str
+    title: str
+    kind: str
+    strategy: str
+    model: str
+    status: str
+    live: bool
+    created_at: datetime
+    updated_at: datetime
+    iterations: int
+    calls: int
+    tokens: int
+    cost_usd: float | None
+    stop: str | None
+
+
+class Store(Protocol):
+    """Runs and their events. Every method may be called from the event loop: none blocks it.
+
+    Raises StoreError when the database is locked, full, corrupt or newer than the program.
+    """
+
+    async def create(self, run: str) -> None:
+        """Make an empty run that this process holds."""
+        ...
+
+    async def append(self, run: str, events: Sequence[Event]) -> list[Recorded]:
+        """Commit events, all or none; returns once they are on disk (several runs share one transaction)."""
+        ...
+
+    async def events(self, run: str, after: int = 0) -> list[Recorded]:
+        """The run's events with an id above `after`, in order."""
+        ...
+
+    async def claim(self, run: str) -> None:
+        """Take a run that no living process holds. Raises UsageError when one does."""
+        ...
+
+    async def find(self, prefix: str) -> str:
+        """The id that a prefix (or "@", the latest) stands for. Raises NotFoundError or AmbiguousError."""
+        ...
+
+    async def runs(self, limit: int = 100) -> list[RunRow]:
+        """The latest runs, newest first."""
+        ...
+
+    async def ask(self, run: str, control: Control) -> None:
+        """Leave a word for the process that holds a live run. Raises UsageError when the run is not live."""
+        ...
+
+    async def asked(self, run: str) -> Control | None:
+        """The word that was left for a run of this process, if any."""
+        ...
+
+    async def remove(self, run: str) -> None:
+        """Delete a run that is not live, and the texts that only it used."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The one door for effects: reserve, look up, act, commit, settle, publish."""

@@ -1,0 +1,1 @@
+"""Runs and events in SQL: tables, migrations, content-addressed texts."""

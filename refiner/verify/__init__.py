@@ -1,0 +1,1 @@
+"""How an answer is read and when two answers are the same."""
