@@ -1,1 +1,1 @@
-"""Settings: where they come from, what they may be, and where refiner keeps its files."""
+"""Where refiner keeps its files, and what the user set. Nothing here is written or read on import."""

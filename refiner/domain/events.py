@@ -102,7 +102,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What is wrong with a candidate: a critique, and a score from 0 to 1 where a verifier gave one."""
+    """What is wrong with a candidate: a critique, and a score from 0 to 1 where a verifier gave one.
+
+    iteration: the one that it was made in, where that is not the candidate's own (its last update was rejected).
+    """
 
     chain: int
     index: int
@@ -110,25 +113,27 @@ class Evaluation:
     critique: str
     score: float | None = None
     tests: Tests | None = None
+    iteration: int | None = None
     type: Literal["evaluation"] = "evaluation"
 
     @property
     def place(self) -> str:
-        return f"{self.chain}/{self.index}/evaluation"
+        return f"{self.chain}/{self.index if self.iteration is None else self.iteration}/evaluation"
 
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """How the candidate should change."""
+    """How the candidate should change; `iteration` as in Evaluation."""
 
     chain: int
     index: int
     text: str
+    iteration: int | None = None
     type: Literal["gradient"] = "gradient"
 
     @property
     def place(self) -> str:
-        return f"{self.chain}/{self.index}/gradient"
+        return f"{self.chain}/{self.index if self.iteration is None else self.iteration}/gradient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +179,17 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The answer was chosen: the candidate, and the votes where there were any."""
+    """The answer was chosen: the candidate, and the votes where there were any; `number` as in RunFinished."""
 
     chain: int
     index: int
     votes: tuple[Vote, ...] = ()
+    number: int = 0
     type: Literal["selected"] = "selected"
 
     @property
     def place(self) -> str:
-        return "selected"
+        return f"selected/{self.number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,9 @@ class Models:
 class Plan:
     """All that decides how a run goes: enough to resume it on another day. It never holds a key.
 
-    chains: how many independent chains at the most; min_chains of them start at once, the rest in waves.
-    iterations: updates per chain at the most. until: a stop rule in words, "" for none.
-    temperature: None leaves it to the strategy. adaptive: a vote may stop when its lead is decided.
+    chains: how many independent chains at the most. iterations: updates per chain at the most. until: a stop rule in
+    words, "" for none. temperature: None leaves it to the strategy. adaptive: a vote may stop when its lead is decided,
+    but not before `least` answers.
     """
 
     task: Task
@@ -80,6 +80,7 @@ class Plan:
     seed: int = 0
     concurrency: int = 8
     adaptive: bool = True
+    least: int = 3
 
 
 class Phase(StrEnum):

@@ -95,13 +95,11 @@ class RunState:
         return self.chains.get(number, ChainState())
 
     @property
-    def answer(self) -> Candidate | None:
-        """The candidate that was selected, or the best known while none is."""
-        if self.selected is not None:
-            return self.chain(self.selected.chain).steps[self.selected.index].candidate
-        currents = (self.chain(number).current for number in sorted(self.chains))
-        step = next((step for step in currents if step is not None), None)
-        return step.candidate if step else None
+    def answer(self) -> Step | None:
+        """The step whose candidate was selected as the answer."""
+        if self.selected is None:
+            return None
+        return self.chain(self.selected.chain).steps[self.selected.index]
 
 
 def apply(state: RunState, recorded: Recorded) -> RunState:

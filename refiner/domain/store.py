@@ -39,6 +39,10 @@ class Store(Protocol):
     Raises StoreError when the database is locked, full, corrupt or newer than the program.
     """
 
+    async def new_id(self) -> str:
+        """A short id that no run has."""
+        ...
+
     async def create(self, run: str) -> None:
         """Make an empty run that this process holds."""
         ...

@@ -1,1 +1,47 @@
 """How drafts, iterations and selection are combined, one file a strategy; the gate and the selection."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from refiner.domain.run import Stop
+from refiner.domain.task import Kind
+from refiner.prompts import Prompts
+from refiner.run.context import RunContext
+from refiner.strategies.textgrad import refine_directly, textgrad
+from refiner.strategies.vote import vote
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How a run is driven, and what it does unless the user says otherwise.
+
+    chains, iterations: the defaults of -k and -n. calls: how many an iteration takes. until: the strategy's own rules.
+    final_only: a chain votes with its last accepted answer alone, instead of with every accepted one.
+    """
+
+    drive: Callable[[RunContext, Prompts], Awaitable[Stop]]
+    sentence: str
+    chains: int
+    iterations: int
+    calls: int = 2
+    until: str = "clean | agree:2"
+    final_only: bool = False
+
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+    {
+        "textgrad": Strategy(
+            textgrad, "the published protocol: three calls an iteration, vote over all iterates", 1, 3
+        ),
+        "refine": Strategy(refine_directly, "critique and gradient in one call: two calls an iteration", 1, 3),
+        "vote": Strategy(
+            vote, "adaptive majority over independent answers, each refined with -n", 6, 0, final_only=True
+        ),
+    }
+)
+
+
+def automatic(kind: Kind) -> str:
+    """The strategy of `auto`: answers that can be compared are voted on, free text is refined."""
+    return "vote" if kind in (Kind.CHOICE, Kind.NUMBER) else "refine"

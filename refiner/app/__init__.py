@@ -1,0 +1,1 @@
+"""Composition: from settings and an input to a plan, a world and a run."""

@@ -1,0 +1,85 @@
+"""What a plan will cost before anything is spent: its least, expected and most."""
+
+from dataclasses import asdict, dataclass, replace
+
+from refiner.domain.calls import Message, Provider, Request, Usage
+from refiner.domain.errors import ContextLengthError
+from refiner.domain.run import Limits, Plan
+from refiner.prompts import Prompts
+from refiner.providers.tokens import estimate
+from refiner.strategies import STRATEGIES
+
+REPLY = 350
+"""Tokens of an expected reply; the replies of the models that were measured for the README are about this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Usage of a run at the least, as expected and at the most; the limits of the plan are counted in."""
+
+    least: Usage
+    expected: Usage
+    most: Usage
+
+    def to_json(self) -> dict[str, object]:
+        return {name: asdict(getattr(self, name)) for name in ("least", "expected", "most")}
+
+
+def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
+    """The usage that a plan leads to, at the price of its answer model.
+
+    least: the first stop rule fires as early as it can. most: every chain and iteration is used, every reply as long as
+    allowed, none cached. Costs are None where the price is unknown.
+    """
+    task = estimate(prompts["system"]) + estimate(plan.task.text)
+    instruction = max(estimate(prompts[name]) for name in ("critique", "update", "draft_text"))
+    strategy = STRATEGIES[plan.strategy]
+    voting = strategy.final_only and plan.adaptive
+    least_chains = min(plan.chains, plan.least) if voting else plan.chains
+    cheapest = least_chains * (1 + (1 if plan.iterations else 0))
+    dearest = plan.chains * (1 + plan.iterations * strategy.calls)
+    if voting and not plan.iterations:
+        dearest *= 2  # each answer that cannot be read is drawn once more
+    expected = (cheapest + dearest) // 2 if not voting else least_chains * (1 + plan.iterations * strategy.calls)
+
+    def usage(calls: int, reply: int) -> Usage:
+        # A prompt holds the task, a candidate, and on average one evaluation and one piece of feedback.
+        later = max(0, calls - plan.chains)
+        tokens = calls * (task + instruction) + later * 2 * reply
+        return _limited(Usage(calls, tokens, 0, calls * reply, estimated=True), plan.limits, provider)
+
+    return Forecast(usage(cheapest, REPLY // 2), usage(expected, REPLY), usage(dearest, plan.max_output_tokens))
+
+
+async def too_long(plan: Plan, provider: Provider, prompts: Prompts) -> None:
+    """Raise ContextLengthError where the task alone fills the model's context, before anything is stored or spent."""
+    context = (await provider.capabilities()).context_tokens
+    messages = (Message("system", (prompts["system"],)), Message("user", (plan.task.text,)))
+    count = await provider.count(Request(messages, 1))
+    if context is not None and count.exact and count.tokens >= context:
+        raise ContextLengthError(
+            f"the input has {count.tokens:,} tokens and {provider.name} reads {context:,}: "
+            "shorten it, or choose a model with a longer context",
+            limit=context,
+            length=count.tokens,
+        )
+
+
+def _limited(usage: Usage, limits: Limits, provider: Provider) -> Usage:
+    if limits.calls is not None and usage.calls > limits.calls:
+        share = limits.calls / usage.calls
+        usage = replace(
+            usage,
+            calls=limits.calls,
+            input_tokens=int(usage.input_tokens * share),
+            output_tokens=int(usage.output_tokens * share),
+        )
+    if limits.tokens is not None and usage.tokens > limits.tokens:
+        share = limits.tokens / usage.tokens
+        usage = replace(
+            usage, input_tokens=int(usage.input_tokens * share), output_tokens=int(usage.output_tokens * share)
+        )
+    cost = provider.price(usage)
+    if cost is not None and limits.cost_usd is not None:
+        cost = min(cost, limits.cost_usd)
+    return replace(usage, cost_usd=cost)

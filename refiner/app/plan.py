@@ -1,0 +1,80 @@
+"""From an input and the settings to a plan."""
+
+from typing import TypeVar
+
+from refiner.config.settings import Settings
+from refiner.domain.errors import UsageError
+from refiner.domain.run import Limits, Models, Plan
+from refiner.domain.task import Kind, Task
+from refiner.policies import language
+from refiner.policies.budget import limits
+from refiner.policies.presets import PRESETS
+from refiner.strategies import STRATEGIES, automatic
+from refiner.verify.detect import detect, options
+
+N = TypeVar("N", int, float)
+
+LONGEST = 2_000_000
+"""Characters: no model's context holds a longer input."""
+
+
+def task_of(text: str, answer_type: str = "auto") -> Task:
+    """The task that a text sets. Raises UsageError for an empty or an over-long text, and for code."""
+    if not text.strip():
+        raise UsageError("the input is empty: give a question, a file, or - and a pipe")
+    if len(text) > LONGEST:
+        raise UsageError(f"the input has {len(text):,} characters; no model reads more than {LONGEST:,}: shorten it")
+    if answer_type == "code":
+        raise UsageError("code tasks are not in this version: ask for a text (--answer-type text)")
+    if answer_type == "auto":
+        kind, found = detect(text)
+        return Task(text.strip("\n"), kind, found)
+    kind = Kind(answer_type)
+    return Task(text.strip("\n"), kind, options(text) if kind is Kind.CHOICE else ())
+
+
+def plan_of(task: Task, settings: Settings, model: str) -> Plan:
+    """What a run of the task will do under the settings; `model` is what `settings.model` resolves to.
+
+    Raises UsageError for a strategy or a stop rule that does not exist.
+    """
+    name = automatic(task.kind) if settings.strategy == "auto" else settings.strategy
+    if name not in STRATEGIES:
+        known = ", ".join(("auto", *STRATEGIES))
+        raise UsageError(f'there is no strategy "{name}" in this version: choose one of {known}')
+    strategy = STRATEGIES[name]
+    presets = {**PRESETS, **settings.policies}
+    rules = [
+        settings.until,
+        settings.policy,
+        None if settings.patience is None else f"patience:{settings.patience}",
+        None if settings.target is None else f"target:{settings.target}",
+    ]
+    until = " | ".join(f"({rule})" for rule in rules if rule)
+    policy = language.parse(until, presets) if until else None
+    own = limits(policy) if policy else Limits()
+    return Plan(
+        task=task,
+        strategy=name,
+        models=Models(model, settings.critic_model or model, settings.updater_model or model, settings.base_url),
+        limits=Limits(
+            calls=_least(settings.max_calls, own.calls),
+            tokens=_least(settings.max_tokens, own.tokens),
+            cost_usd=_least(settings.max_cost, own.cost_usd),
+            seconds=_least(settings.max_time, own.seconds),
+        ),
+        chains=settings.chains or (settings.vote.most if strategy.final_only else strategy.chains),
+        iterations=strategy.iterations if settings.max_iterations is None else settings.max_iterations,
+        until=str(policy) if policy else "",
+        max_output_tokens=settings.max_output_tokens,
+        temperature=settings.temperature,
+        seed=settings.seed,
+        concurrency=settings.concurrency,
+        adaptive=settings.vote.adaptive,
+        least=settings.vote.least,
+    )
+
+
+def _least(one: N | None, other: N | None) -> N | None:
+    bounds = [bound for bound in (one, other) if bound is not None]
+    return min(bounds, default=None)

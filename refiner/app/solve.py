@@ -1,0 +1,45 @@
+"""`refiner.solve`: one task from a question to its result, for programs."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from refiner.app.plan import plan_of, task_of
+from refiner.app.world import opened
+from refiner.config.sources import load
+from refiner.domain.result import Result, result_of
+from refiner.providers.connect import resolve
+from refiner.run.journal import Listener
+from refiner.strategies.drive import create, resume_run
+
+
+async def solve(
+    question: str,
+    *,
+    model: str | None = None,
+    config: Path | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> Result:
+    """Refine the answer to one question, and return what `refiner solve --json` prints.
+
+    settings are those of refiner.toml by name (strategy, chains, max_iterations, max_cost in US dollars, …). The run
+    is stored like any other. listener hears every event once it is committed.
+
+    Raises RefinerError: UsageError before anything is spent, ProviderError after the retries (its `run` can be
+    resumed), StoreError. A run that ends without an answer is a result with `exit` 4, not an error.
+    """
+    loaded = load({"model": model, **settings}, config=config)
+    task = task_of(question, loaded.settings.answer_type)
+    plan = plan_of(task, loaded.settings, resolve(loaded.settings))
+    async with opened(loaded.settings, loaded.paths) as world:
+        run = await create(world, plan)
+        state = await resume_run(world, run, listener)
+        return result_of(run, state)
+
+
+def solve_sync(question: str, **settings: Any) -> Result:
+    """The same as `solve`, for programs without an event loop."""
+    return anyio.run(partial(solve, question, **settings))

@@ -1,0 +1,76 @@
+"""The world of this process: an open store, and one line to each model, shared by all of its runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+
+from refiner.config.paths import Paths, made
+from refiner.config.settings import Settings
+from refiner.domain.calls import Provider
+from refiner.policies.presets import PRESETS
+from refiner.prompts import Prompts
+from refiner.providers.connect import connect
+from refiner.providers.limiter import AdaptiveLimiter
+from refiner.providers.retry import retrying
+from refiner.run.context import Line
+from refiner.store.sql import SqlStore
+from refiner.strategies.drive import World
+
+
+@dataclass(slots=True)
+class Lines:
+    """Connections to models by name and base URL, each made once and shared by every run of the process."""
+
+    settings: Settings
+    paths: Paths
+    _lines: dict[tuple[str, str | None], Line] = field(default_factory=dict)
+    _lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def connect(self, name: str, base_url: str | None) -> Line:
+        """The line to a model. Raises UsageError for a model that is not known or has no key."""
+        async with self._lock:
+            if (line := self._lines.get((name, base_url))) is None:
+                provider = await connect(name, self.settings, self.paths, base_url)
+                line = await self._line(provider, name)
+                self._lines[name, base_url] = line
+            return line
+
+    async def aclose(self) -> None:
+        for line in self._lines.values():
+            await line.provider.aclose()
+
+    async def _line(self, provider: Provider, name: str) -> Line:
+        family, _, _ = name.partition(":")
+        endpoint = getattr(self.settings.providers, family, None)
+        most = endpoint.concurrency if endpoint else self.settings.local.parallel
+        limiter = AdaptiveLimiter(most, per_minute=endpoint.per_minute if endpoint else None)
+        retry = self.settings.retry
+        again = partial(retrying, attempts=retry.attempts, most_seconds=retry.most_seconds)
+        return Line(provider, limiter.slot, again, await provider.capabilities())
+
+
+async def store_of(paths: Paths) -> SqlStore:
+    """Open the store that the paths name, made if need be. Raises StoreError when the database cannot be used."""
+    made(paths.state)
+    if paths.database_file:
+        made(paths.database_file.parent)
+    return await anyio.to_thread.run_sync(partial(SqlStore.open, paths.database, state=paths.state))
+
+
+@asynccontextmanager
+async def opened(settings: Settings, paths: Paths) -> AsyncIterator[World]:
+    """Open the store and close it again, with every connection that the runs made.
+
+    Raises StoreError when the database cannot be used.
+    """
+    store = await store_of(paths)
+    lines = Lines(settings, paths)
+    try:
+        yield World(store, lines.connect, Prompts(settings.prompts.folder), {**PRESETS, **settings.policies})
+    finally:
+        with anyio.CancelScope(shield=True):
+            await lines.aclose()
+            await store.aclose()

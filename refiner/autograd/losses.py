@@ -1,0 +1,112 @@
+"""Textual losses: what is wrong with a variable, said by a model or found by a program."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from refiner.autograd.operations import feedback_section
+from refiner.autograd.prompt import Engine, Prompt, Section, ask
+from refiner.autograd.variable import Feedback, Variable
+from refiner.domain.calls import Role
+from refiner.domain.run import Verdict
+from refiner.prompts import Prompts, fill
+
+_VERDICT = re.compile(r"verdict\W{0,6}(correct|flawed|incorrect|wrong)\b", re.IGNORECASE)
+_CORRECT = re.compile(r"\bcorrect,? change nothing\b", re.IGNORECASE)
+
+
+def verdict(critique: str) -> Verdict:
+    """What an evaluation comes to: its last verdict counts, and without one it is a critique of something flawed."""
+    if not critique.strip():
+        return Verdict.UNREADABLE
+    found = _VERDICT.findall(critique)
+    if found:
+        return Verdict.CORRECT if found[-1].lower() == "correct" else Verdict.FLAWED
+    return Verdict.CORRECT if _CORRECT.search(critique) else Verdict.FLAWED
+
+
+@dataclass(frozen=True)
+class TextLoss:
+    """A model's evaluation of one or several variables.
+
+    instruction: the last part of the prompt; `{role}` stands for the roles of the variables. context: sections that
+    come before the variables in every prompt, such as the task. direct: the evaluation is itself the gradient, which
+    saves a call; otherwise a second call turns it into feedback (TextGrad's protocol).
+    """
+
+    engine: Engine
+    instruction: str
+    context: tuple[Section, ...] = ()
+    direct: bool = False
+    prompts: Prompts = field(default_factory=Prompts)
+
+    @classmethod
+    def by(cls, engine: Engine, instruction: str, *, direct: bool = False, prompts: Prompts | None = None) -> Self:
+        """The loss that an instruction in words describes, with a way out for what needs no change."""
+        prompts = prompts or Prompts()
+        return cls(engine, fill(prompts["loss"], instruction=instruction), (), direct, prompts)
+
+    @classmethod
+    def at_test_time(cls, engine: Engine, task: str, *, direct: bool = False, prompts: Prompts | None = None) -> Self:
+        """The loss of an answer while it is being asked for: neutral, with an explicit way out.
+
+        "Find the flaw" prompts flip right answers (Huang et al., 2310.01798); "correct, change nothing" ends a chain.
+        """
+        prompts = prompts or Prompts()
+        instruction = prompts["critique_gradient" if direct else "critique"]
+        return cls(engine, instruction, (Section("task", task),), direct, prompts)
+
+    async def __call__(self, variable: Variable, *, name: str = "candidate", place: str = "loss") -> Variable:
+        return await self.fields({name: variable}, place=place)
+
+    async def fields(self, fields: Mapping[str, Variable], *, place: str = "loss") -> Variable:
+        """The evaluation of several variables under the names that the instruction calls them by."""
+        sections = (*self.context, *(Section(name, variable.value) for name, variable in fields.items()))
+        roles = " and the ".join(variable.role for variable in fields.values())
+        prompt = Prompt(self.prompts["system"], sections, fill(self.instruction, role=roles))
+        reply = await ask(self.engine, prompt, Role.CRITIC, place)
+        return Variable(reply.text, "evaluation", sources=tuple(fields.values()), operation=_Evaluation(self, sections))
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    loss: TextLoss
+    sections: tuple[Section, ...]
+
+    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
+        evaluation = Section("evaluation", output.value, whole=False)
+        heard = feedback_section(output)
+        if self.loss.direct and not heard:
+            return Feedback(output.value, self.sections)
+        instruction = fill(self.loss.prompts["gradient"], role=source.role)
+        prompt = Prompt(self.loss.prompts["system"], (*self.sections, evaluation, *heard), instruction)
+        reply = await ask(engine, prompt, Role.GRADIENT, place)
+        text = reply.text.strip() or output.value
+        return Feedback(text, (*self.sections, evaluation))
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a deterministic checker found: whether all is well, a score from 0 to 1, and a message."""
+
+    passed: bool
+    score: float
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckerLoss:
+    """A program's evaluation of one variable: no model call forward, and none backward."""
+
+    checker: Callable[[str], Check]
+
+    def __call__(self, variable: Variable) -> tuple[Variable, Check]:
+        check = self.checker(variable.value)
+        word = "correct, change nothing" if check.passed else "flawed"
+        value = f"{check.message}\nVerdict: {word}"
+        return Variable(value, "result of the check", sources=(variable,), operation=self), check
+
+    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:  # noqa: ARG002
+        texts = (output.value, *(feedback.text for feedback in output.gradients))
+        return Feedback("\n\n".join(texts), (Section("candidate", source.value),))

@@ -1,0 +1,112 @@
+"""How a prompt is laid out: shared sections first, the role's instruction last, cut only where that is allowed."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from refiner.domain.calls import Count, Message, Reply, Role
+from refiner.domain.errors import ContextLengthError
+
+_LEAST = 200
+
+
+class Engine(Protocol):
+    """What the graph asks of the world: a reply to messages, and how long they are.
+
+    place tells calls of the same role apart (a node's number); it never changes when a run is repeated.
+    """
+
+    @property
+    def room(self) -> int | None:
+        """Tokens that a prompt may have beside its reply; None where that is not known."""
+        ...
+
+    async def count(self, messages: tuple[Message, ...], role: Role) -> Count: ...
+
+    async def complete(
+        self, messages: tuple[Message, ...], role: Role, place: str, prediction: str | None = None
+    ) -> Reply: ...
+
+    def note(self, text: str) -> None:
+        """Tell the user something that changed a prompt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A named text of a prompt; `whole` ones (the task, a variable) are never cut."""
+
+    name: str
+    text: str
+    whole: bool = True
+
+    def __str__(self) -> str:
+        tag = self.name
+        while f"<{tag}>" in self.text or f"</{tag}>" in self.text:
+            tag += "_"
+        return f"<{tag}>\n{self.text}\n</{tag}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Sections in the order that lets calls share the longest prefix, then the instruction of the role."""
+
+    system: str
+    sections: tuple[Section, ...]
+    instruction: str
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        parts = (*(str(section) for section in self.sections), self.instruction)
+        system = (Message("system", (self.system,)),) if self.system else ()
+        return (*system, Message("user", parts))
+
+
+def cut(text: str, keep: int) -> str:
+    """The beginning and the end of a text, `keep` characters in all, and between them how much was left out."""
+    head, tail = keep - keep // 3, keep // 3
+    return (
+        f"{text[:head]}\n[… {len(text) - keep} characters cut to fit the model's context …]\n{text[len(text) - tail :]}"
+    )
+
+
+def _length(count: Count) -> int:
+    # A bound counts every byte as a token; prose and code have about three bytes to one.
+    return count.tokens if count.exact else count.tokens // 3
+
+
+async def fit(prompt: Prompt, engine: Engine, role: Role) -> Prompt:
+    """The prompt, its longest cuttable sections cut until it leaves the reply its room.
+
+    Raises ContextLengthError when only whole sections are left and they do not fit.
+    """
+    if engine.room is None:
+        return prompt
+    while (length := _length(count := await engine.count(prompt.messages, role))) > engine.room:
+        longest = max(
+            (section for section in prompt.sections if not section.whole),
+            key=lambda section: len(section.text),
+            default=None,
+        )
+        if longest is None or len(longest.text) <= _LEAST:
+            if not count.exact:
+                return prompt
+            raise ContextLengthError(
+                f"the prompt has {length:,} tokens and the model's context leaves room for {engine.room:,}: "
+                "shorten the input or choose a model with a longer context",
+                limit=engine.room,
+                length=length,
+            )
+        share = engine.room / length
+        keep = max(_LEAST // 2, int(len(longest.text) * share) - _LEAST)
+        shorter = replace(longest, text=cut(longest.text, keep))
+        engine.note(f"the {longest.name} was cut to fit the context of the {role} model")
+        prompt = replace(
+            prompt, sections=tuple(shorter if section is longest else section for section in prompt.sections)
+        )
+    return prompt
+
+
+async def ask(engine: Engine, prompt: Prompt, role: Role, place: str, prediction: str | None = None) -> Reply:
+    """One call with a prompt that fits. Raises ContextLengthError, and whatever the engine raises."""
+    fitting = await fit(prompt, engine, role)
+    return await engine.complete(fitting.messages, role, place, prediction)

@@ -1,0 +1,103 @@
+"""`refiner doctor`: what is there and works, without a call, and without making anything."""
+
+import os
+import platform
+import sqlite3
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from refiner.cli import output
+from refiner.cli.options import Context, common
+from refiner.domain.errors import RefinerError, StoreError
+
+if TYPE_CHECKING:
+    from refiner.config.paths import Paths
+
+_LIBRARIES = ("anthropic", "openai", "sqlalchemy", "xllamacpp")
+_KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+
+
+@click.command()
+@common
+def doctor(context: Context) -> int:
+    """Say what works here. The exit code is that of the first problem, 0 without one."""
+    from refiner.config.paths import Paths
+
+    problems: list[RefinerError] = []
+    settings = None
+    paths = Paths.find()
+    try:
+        settings, paths = context.settings, context.paths
+    except RefinerError as error:
+        problems.append(error)
+    found: dict[str, dict[str, Any]] = {"versions": _versions(), "paths": _paths(paths)}
+    found["keys"] = {
+        provider: bool(os.environ.get(variable) or (settings and getattr(settings.providers, provider).api_key))
+        for provider, variable in _KEYS.items()
+    }
+    found["database"] = _database(paths, problems)
+    found["model"] = _model(paths)
+    found["sandbox"] = {"state": "none: this version runs no code"}
+    found["service"] = {"state": "none: every command works on its own"}
+    if context.json:
+        said = [{"kind": problem.kind, "message": str(problem)} for problem in problems]
+        output.json_line({"schema": "refiner.doctor/1", **found, "problems": said})
+    else:
+        for title, facts in found.items():
+            output.text(title)
+            for name, fact in facts.items():
+                output.text(f"  {name}: {_word(fact)}")
+        for problem in problems:
+            output.text(f"problem: {output.line(str(problem))}")
+    return problems[0].exit_code if problems else 0
+
+
+def _versions() -> dict[str, str | None]:
+    known: dict[str, str | None] = {"refiner": version("refiner"), "python": platform.python_version()}
+    known["sqlite"] = sqlite3.sqlite_version
+    for library in _LIBRARIES:
+        try:
+            known[library] = version(library)
+        except PackageNotFoundError:
+            known[library] = None
+    return known
+
+
+def _paths(paths: "Paths") -> dict[str, str]:
+    names = ("config", "data", "state", "runtime", "cache", "models", "log")
+    return {name: str(getattr(paths, name)) for name in names}
+
+
+def _database(paths: "Paths", problems: list[RefinerError]) -> dict[str, Any]:
+    from refiner.store import maintain
+
+    state = "ok"
+    where = None
+    try:
+        where = maintain.path(paths.database)
+        if paths.database_file and not paths.database_file.exists():
+            state = "none yet: the first run makes it"
+        else:
+            damage = maintain.check(paths.database)
+            if damage:
+                raise StoreError(f"database {where} is damaged in {len(damage)} places: see refiner db check")
+    except RefinerError as error:
+        problems.append(error)
+        state = "problem"
+    return {"path": where, "state": state}
+
+
+def _model(paths: "Paths") -> dict[str, Any]:
+    return {"folder": str(paths.models)}
+
+
+def _word(fact: object) -> str:
+    match fact:
+        case bool():
+            return "present" if fact else "absent"
+        case None:
+            return "not installed"
+        case _:
+            return str(fact)

@@ -1,0 +1,66 @@
+"""The console script. It imports click alone, so that help and errors are there at once."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from refiner.cli import errors
+from refiner.cli.groups import Program
+
+PARTS = {
+    "solve": "Refine one question or one file; the answer on stdout.",
+    "run": "List, show, compare, resume and remove runs.",
+    "policy": "List, show and check stop rules.",
+    "model": "List models, ask for a price, try one, fetch one.",
+    "config": "Show, check and begin settings.",
+    "db": "Look after the database.",
+    "doctor": "Say what works here: versions, paths, keys, model, database.",
+    "completion": "Print the completion script of a shell.",
+}
+ABSENT = frozenset({"eval", "replay", "ps", "tui", "serve", "daemon"})
+"""Commands of a later version; each leaves this list when it comes."""
+
+
+def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"refiner {version('refiner')}")
+        ctx.exit()
+
+
+cli = Program(
+    name="refiner",
+    help="Make one answer better while it is being asked for.",
+    epilog="refiner COMMAND --help says more. RUN is an id, the beginning of one, or @ for the latest.",
+    parts=PARTS,
+    absent=ABSENT,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_version,
+            help="Print the version.",
+        )
+    ],
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (the process's own where none is given) and return the exit code.
+
+    A command returns its exit code, or None for 0, and raises RefinerError; nothing else reaches the user but one line.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words[: words.index("--") if "--" in words else None]
+    try:
+        code = cli.main(words, prog_name="refiner", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        return errors.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last door before the user
+        return errors.report(error, as_json=as_json)
+    return code if isinstance(code, int) else 0

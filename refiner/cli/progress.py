@@ -1,0 +1,129 @@
+"""What is seen on standard error while a run goes on: one live line, or with -v every critique and diff."""
+
+import difflib
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from typing import TextIO
+
+from refiner.cli import output
+from refiner.domain.calls import Role, Usage
+from refiner.domain.events import CallFailed, CallStarted, Candidate, Decision, Evaluation, Gradient, Note, Recorded
+from refiner.domain.result import Result
+from refiner.domain.state import RunState, apply
+from refiner.run.journal import Delta
+
+PHASES = {
+    Role.ANSWER: "drafting",
+    Role.CRITIC: "critique",
+    Role.GRADIENT: "gradient",
+    Role.UPDATER: "update",
+    Role.REPAIR: "repair",
+    Role.JUDGE: "judging",
+}
+
+
+def short(tokens: int) -> str:
+    """Tokens in four characters or so: 950, 3.1k, 2.4M."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if tokens >= size:
+            return f"{tokens / size:.1f}{unit}"
+    return str(tokens)
+
+
+def spent(usage: Usage) -> str:
+    """Calls, tokens and dollars in a phrase."""
+    cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    calls = "1 call" if usage.calls == 1 else f"{usage.calls} calls"
+    return f"{calls}, {short(usage.tokens)} tokens, {cost}"
+
+
+def closing(result: Result) -> str:
+    """The last line of a run."""
+    done = max((iteration.index for iteration in result.iterations), default=0)
+    iterations = "1 iteration" if done == 1 else f"{done} iterations"
+    return f"stopped: {result.stop.reason} after {iterations}, {spent(result.usage)}, run {result.id}"
+
+
+@dataclass
+class Progress:
+    """A listener of events: keeps one line up to date on a terminal, and tells all that happens where `verbose`."""
+
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    live: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    _state: RunState = field(default_factory=RunState)
+    _phase: str = ""
+    _written: int = 0
+    _shown: float = 0.0
+
+    def __call__(self, heard: Recorded | Delta) -> None:
+        if isinstance(heard, Delta):
+            self._written += 1
+            if time.monotonic() - self._shown > 0.1:
+                self._show()
+            return
+        self._state = apply(self._state, heard)
+        self._tell(heard)
+        if isinstance(heard.event, CallStarted):
+            chain, iteration, *_ = heard.event.key.split("/")
+            self._phase = f"chain {chain}, iteration {iteration}: {PHASES[heard.event.role]}"
+            self._written = 0
+        self._show()
+
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self.live:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
+
+    def follow(self, state: RunState) -> "Progress":
+        """The same display for a run that already has a past."""
+        return replace(self, _state=state)
+
+    def _show(self) -> None:
+        self._shown = time.monotonic()
+        if self.live and self._phase:
+            writing = f", {self._written} pieces" if self._written else ""
+            text = f"{self._phase}{writing} · {spent(self._state.usage)} · {self._state.seconds:.0f} s"
+            self.stream.write(f"\r\x1b[K{text[:100]}")
+            self.stream.flush()
+
+    def _tell(self, recorded: Recorded) -> None:
+        match recorded.event:
+            case _ if self.quiet:
+                pass
+            case Note(text=text) | CallFailed(error=text):
+                self._say(text)
+            case _ if not self.verbose:
+                pass
+            case Candidate() as candidate:
+                self._candidate(candidate)
+            case Evaluation() as said:
+                self._block(f"critique of {said.chain}/{said.index} ({said.verdict})", said.critique)
+            case Gradient() as gradient:
+                self._block(f"gradient of {gradient.chain}/{gradient.index}", gradient.text)
+            case Decision() as decision:
+                word = "accepted" if decision.accepted else "rejected"
+                self._say(f"candidate {decision.chain}/{decision.index} {word}: {decision.reason}")
+
+    def _candidate(self, candidate: Candidate) -> None:
+        before = [step.candidate for step in self._state.chain(candidate.chain).accepted]
+        if not before:
+            return self._block(f"draft {candidate.chain}/{candidate.index}", candidate.text)
+        old, new = before[-1].text.splitlines(), candidate.text.splitlines()
+        names = (f"{candidate.chain}/{before[-1].index}", f"{candidate.chain}/{candidate.index}")
+        return self._block(f"update {names[1]}", "\n".join(difflib.unified_diff(old, new, *names, lineterm="")))
+
+    def _block(self, title: str, text: str) -> None:
+        lines = "\n".join(f"  {line}" for line in output.clean(text).splitlines())
+        self._write(f"── {title}\n{lines}\n")
+
+    def _say(self, text: str) -> None:
+        self._write(f"refiner: {output.line(text)}\n")
+
+    def _write(self, text: str) -> None:
+        self.clear()
+        self.stream.write(text)
+        self.stream.flush()

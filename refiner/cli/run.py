@@ -1,0 +1,323 @@
+"""`refiner run`: look at stored runs, go on with them, end them, take them out or away."""
+
+import difflib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from refiner.cli import output
+from refiner.cli.groups import Noun
+from refiner.cli.options import Context, common
+from refiner.cli.solve import in_loop, resumed
+from refiner.domain.errors import NoAnswerError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from refiner.domain.result import Result
+    from refiner.domain.state import RunState
+    from refiner.domain.store import Control
+    from refiner.store.sql import SqlStore
+
+T = TypeVar("T")
+
+_RUN = click.argument("run", metavar="RUN")
+
+
+class Runs(Noun):
+    """The group of `run`, which names the commands that a later version brings."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in ("watch", "fork", "pause") and not ctx.resilient_parsing:
+            raise click.UsageError(f'"run {cmd_name}" is not in this version', ctx)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Runs)
+def run() -> None:
+    """List, show, compare, resume and remove runs."""
+
+
+@run.command("list")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many of the latest.")
+@common
+def list_runs(context: Context, limit: int) -> None:
+    """The latest runs, newest first."""
+    rows = _stored(context, lambda store: store.runs(limit))
+    if context.json:
+        output.json_line(
+            [
+                {
+                    "id": row.id,
+                    "status": row.status,
+                    "live": row.live,
+                    "task": {"kind": row.kind, "title": row.title},
+                    "strategy": row.strategy,
+                    "model": row.model,
+                    "iterations": row.iterations,
+                    "calls": row.calls,
+                    "tokens": row.tokens,
+                    "cost_usd": row.cost_usd,
+                    "stop": row.stop,
+                    "created_at": row.created_at.isoformat(),
+                }
+                for row in rows
+            ]
+        )
+    elif not rows:
+        context.note("there is no run yet: refiner solve makes one")
+    else:
+        from refiner.cli.progress import short
+
+        head = ("RUN", "STATUS", "STRATEGY", "CALLS", "TOKENS", "COST", "STOPPED", "STARTED", "TASK")
+        output.table(
+            head,
+            [
+                (
+                    row.id,
+                    "live" if row.live else row.status,
+                    row.strategy,
+                    row.calls,
+                    short(row.tokens),
+                    "unknown" if row.cost_usd is None else f"${row.cost_usd:.4f}",
+                    row.stop or "",
+                    f"{row.created_at.astimezone():%m-%d %H:%M}",
+                    row.title,
+                )
+                for row in rows
+            ],
+        )
+
+
+@run.command()
+@_RUN
+@common
+def show(context: Context, run: str) -> None:
+    """How RUN went: its iterations, votes and usage."""
+    result = _stored(context, lambda store: _result(store, run))
+    if context.json:
+        output.json_line(result.to_json())
+        return
+    from refiner.cli.progress import spent
+
+    output.text(
+        f"run       {result.id}, {result.status}\n"
+        f"task      {result.kind}: {result.title}\n"
+        f"strategy  {result.strategy}\n"
+        f"models    answer {result.models.answer}, critic {result.models.critic}, updater {result.models.updater}\n"
+        f"stopped   {result.stop.reason}: {result.stop.detail}\n"
+        f"used      {spent(result.usage)}{', estimated' if result.usage.estimated else ''}, {result.seconds:.1f} s"
+    )
+    for vote in result.votes or ():
+        output.text(f"vote      {vote.voters} × {output.line(vote.answer)}")
+    output.table(
+        ("STEP", "", "SCORE", "READ", "WHY"),
+        [
+            (
+                f"{each.chain}/{each.index}",
+                "✓" if each.accepted else "✗",
+                "" if each.score is None else f"{each.score:.2f}",
+                (each.parsed or "–")[:40],
+                each.reason,
+            )
+            for each in result.iterations
+        ],
+    )
+    if result.parsed is not None:
+        output.text(f"answer    {output.line(result.parsed)[:200]}")
+
+
+@run.command()
+@_RUN
+@common
+def answer(context: Context, run: str) -> None:
+    """The answer of RUN, as solve printed it."""
+    result = _stored(context, lambda store: _result(store, run))
+    if result.answer is None:
+        raise NoAnswerError(f"run {result.id} has no answer: {result.stop.detail}")
+    if context.json:
+        output.json_line({"id": result.id, "answer": result.answer, "parsed": result.parsed})
+    else:
+        output.text(result.answer)
+
+
+@run.command()
+@_RUN
+@click.argument("versions", metavar="[A..B]", required=False)
+@common
+def diff(context: Context, run: str, versions: str | None) -> None:
+    """What changed between two versions of RUN's answer: 0/0..0/2 (chain/index), or 0..2 in the first chain.
+
+    Without A..B, from the first draft to the answer.
+    """
+    state = _stored(context, lambda store: _state(store, run))
+    texts = {
+        f"{step.candidate.chain}/{step.candidate.index}": step.candidate.text
+        for chain in state.chains.values()
+        for step in chain.steps
+    }
+    first, last = _versions(versions, state, texts)
+    lines = difflib.unified_diff(
+        texts[first].splitlines(), texts[last].splitlines(), f"{run} {first}", f"{run} {last}", lineterm=""
+    )
+    changed = "\n".join(lines)
+    if context.json:
+        output.json_line({"from": first, "to": last, "diff": changed})
+    elif changed:
+        output.text(changed)
+    else:
+        context.note(f"{first} and {last} are the same")
+
+
+@run.command()
+@_RUN
+@common
+def log(context: Context, run: str) -> None:
+    """Every call of RUN: role, model, tokens, cost, time; with -v its messages and the reply."""
+
+    async def calls(store: "SqlStore") -> "list[CallRow]":
+        return await store.run_calls(await store.find(run))
+
+    from dataclasses import asdict
+
+    from refiner.store.reading import CallRow
+
+    rows = _stored(context, calls)
+    if context.json:
+        output.json_line([asdict(row) for row in rows])
+        return
+    head = ("CALL", "MODEL", "IN", "CACHED", "OUT", "COST", "SECONDS", "")
+    for block in [[row] for row in rows] if context.verbose else [rows]:
+        output.table(
+            head,
+            [
+                (
+                    f"{row.key}#{row.attempt}",
+                    row.model,
+                    row.usage.input_tokens if row.usage else "",
+                    row.usage.cached_input_tokens if row.usage else "",
+                    row.usage.output_tokens if row.usage else "",
+                    "" if row.usage is None or row.usage.cost_usd is None else f"${row.usage.cost_usd:.5f}",
+                    "" if row.seconds is None else f"{row.seconds:.2f}",
+                    row.error or row.finish or "under way",
+                )
+                for row in block
+            ],
+        )
+        for row in block if context.verbose else ():
+            for message in row.messages:
+                output.text(f"── {message.role}\n{message.text}")
+            output.text(f"── reply\n{row.reply or ''}\n")
+
+
+@run.command()
+@_RUN
+@click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON, the result last.")
+@common
+def resume(context: Context, run: str, jsonl: bool) -> int:
+    """Go on with RUN where it was interrupted; nothing that was paid for is bought again."""
+    return resumed(context, run, jsonl=jsonl)
+
+
+@run.command()
+@_RUN
+@common
+def stop(context: Context, run: str) -> None:
+    """End a live RUN and keep its best answer."""
+    _ask(context, run, "stop")
+
+
+@run.command()
+@_RUN
+@common
+def cancel(context: Context, run: str) -> None:
+    """End a live RUN at once; it can be resumed."""
+    _ask(context, run, "cancel")
+
+
+@run.command()
+@click.argument("runs", metavar="RUN…", nargs=-1, required=True)
+@common
+def export(context: Context, runs: tuple[str, ...]) -> None:
+    """Every event of each RUN as lines of JSON."""
+
+    async def events(store: "SqlStore") -> None:
+        for prefix in runs:
+            for recorded in await store.events(await store.find(prefix)):
+                output.event(recorded)
+
+    _stored(context, events)
+
+
+@run.command()
+@click.argument("runs", metavar="RUN…", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@common
+def rm(context: Context, runs: tuple[str, ...], yes: bool) -> None:
+    """Delete each RUN and all that is known of it."""
+    import sys
+
+    async def found(store: "SqlStore") -> list[str]:
+        return [await store.find(prefix) for prefix in runs]
+
+    names = list(dict.fromkeys(_stored(context, found)))
+    if not yes and sys.stdin is not None and sys.stdin.isatty():
+        click.confirm(f"refiner: delete {', '.join(names)} for good?", err=True, abort=True)
+
+    async def removed(store: "SqlStore") -> None:
+        for name in names:
+            await store.remove(name)
+
+    _stored(context, removed)
+    context.note(f"deleted {', '.join(names)}")
+
+
+def _ask(context: Context, run: str, control: "Control") -> None:
+    async def asked(store: "SqlStore") -> str:
+        name = await store.find(run)
+        await store.ask(name, control)
+        return name
+
+    context.note(f"asked run {_stored(context, asked)} to {control}")
+
+
+async def _state(store: "SqlStore", prefix: str) -> "RunState":
+    from refiner.domain.state import fold
+
+    return fold(await store.events(await store.find(prefix)))
+
+
+async def _result(store: "SqlStore", prefix: str) -> "Result":
+    from refiner.domain.result import result_of
+    from refiner.domain.state import fold
+
+    run = await store.find(prefix)
+    state = fold(await store.events(run))
+    if state.plan is None:
+        raise NotFoundError(f"run {run} was never started; `refiner run rm {run}` removes it")
+    return result_of(run, state)
+
+
+def _versions(versions: str | None, state: "RunState", texts: dict[str, str]) -> tuple[str, str]:
+    if versions is None:
+        if state.selected is None or not texts:
+            raise NoAnswerError("the run has no answer yet: name two of its versions, as in 0/0..0/1")
+        return f"{state.selected.chain}/0", f"{state.selected.chain}/{state.selected.index}"
+    first, dots, last = versions.partition("..")
+    names = tuple(name if "/" in name else f"0/{name}" for name in (first, last))
+    if not dots or any(name not in texts for name in names):
+        raise UsageError(f'"{versions}" names no two versions: write A..B with two of {", ".join(texts)}')
+    return names[0], names[1]
+
+
+def _stored(context: Context, work: Callable[["SqlStore"], Awaitable[T]]) -> T:
+    """Open the store, do something with it, and close it again."""
+    from refiner.app.world import store_of
+
+    async def opened() -> T:
+        store = await store_of(context.paths)
+        try:
+            return await work(store)
+        finally:
+            await store.aclose()
+
+    return in_loop(opened)

@@ -1,0 +1,284 @@
+"""`refiner solve`: refine one question or one file; the answer on standard output."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from refiner.cli import errors, output
+from refiner.cli.inputs import read_input
+from refiner.cli.options import Context, common
+from refiner.domain.errors import DaemonError, RefinerError, UsageError
+
+if TYPE_CHECKING:
+    from refiner.app.forecast import Forecast
+    from refiner.config.sources import Loaded
+    from refiner.domain.result import Result
+    from refiner.domain.run import Plan
+    from refiner.strategies.drive import World
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+_TYPES = click.Choice(["auto", "choice", "number", "text", "code"])
+_SETTINGS = (
+    click.option("-m", "--model", metavar="PROVIDER:NAME", help="openai:…, anthropic:…, local, local:FILE."),
+    click.option("--critic-model", metavar="MODEL", help="The model that criticises."),
+    click.option("--updater-model", metavar="MODEL", help="The model that rewrites."),
+    click.option("--base-url", metavar="URL", help="An OpenAI-compatible server."),
+    click.option("--answer-type", type=_TYPES, help="How the answer is read and compared."),
+    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote."),
+    click.option("-k", "--chains", type=int, metavar="N", help="Independent chains."),
+    click.option("-n", "--max-iterations", type=int, metavar="N", help="Updates of a chain at the most."),
+    click.option("--max-calls", type=int, metavar="N", help="Calls at the most."),
+    click.option("--max-tokens", type=int, metavar="N", help="Tokens at the most, in and out."),
+    click.option("--max-cost", type=float, metavar="USD", help="US dollars at the most."),
+    click.option("--max-time", metavar="TIME", help="How long at the most, such as 90s or 10m."),
+    click.option("--patience", type=int, metavar="N", help="Fruitless updates in a row that end a chain."),
+    click.option("--target", type=float, metavar="SCORE", help="The score that ends a chain."),
+    click.option("--until", metavar="EXPR", help='A stop rule, such as "agree:2 | cost:0.25".'),
+    click.option("--policy", metavar="NAME", help="A named stop rule."),
+    click.option("--max-output-tokens", type=int, metavar="N", help="The longest reply."),
+    click.option("--temperature", type=float, metavar="X", help="How freely the model samples."),
+    click.option("--seed", type=int, metavar="N", help="Fixes every shuffle, and the sampler where there is one."),
+    click.option("--concurrency", type=int, metavar="N", help="Calls at a time."),
+)
+_LATER = {
+    "tests": "code tasks are not in this version",
+    "sandbox": "code tasks are not in this version",
+    "check": "code tasks are not in this version",
+    "output": "code tasks are not in this version",
+    "in_place": "code tasks are not in this version",
+    "patch": "code tasks are not in this version",
+    "tui": "the terminal UI is not in this version",
+}
+_LATER_OPTIONS = (
+    click.option("-t", "--tests", metavar="PATH", hidden=True),
+    click.option("--sandbox", metavar="KIND", hidden=True),
+    click.option("--check", metavar="CMD", hidden=True),
+    click.option("-o", "--output", metavar="FILE", hidden=True),
+    click.option("-i", "--in-place", is_flag=True, hidden=True),
+    click.option("--patch", is_flag=True, hidden=True),
+    click.option("--tui", is_flag=True, hidden=True),
+)
+_NO_SERVICE = "there is no service in this version: leave --daemon and --detach out"
+
+
+def _solving(command: F) -> F:
+    """The flags that say how a task is solved, and those that a later version will take."""
+    for option in reversed((*_SETTINGS, *_LATER_OPTIONS)):
+        option(command)
+    return command
+
+
+@click.command()
+@click.argument("input_", metavar="[INPUT|-]", required=False)
+@_solving
+@click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON, the result last.")
+@click.option("--dry-run", is_flag=True, help="Say what it would do and cost; make no call.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever it may cost.")
+@click.option("--no-input", is_flag=True, help="Never ask: what would need a question is an error.")
+@click.option("--daemon/--no-daemon", default=None, help="Whether the service runs it.")
+@click.option("--detach", is_flag=True, help="Leave it to the service, and print its id.")
+@click.option("--resume", metavar="RUN", help="Go on with an interrupted run.")
+@common
+def solve(
+    context: Context,
+    /,
+    input_: str | None,
+    jsonl: bool,
+    dry_run: bool,
+    yes: bool,
+    no_input: bool,
+    daemon: bool | None,
+    detach: bool,
+    resume: str | None,
+    **flags: object,
+) -> int:
+    """Refine the answer to one question or one file.
+
+    INPUT is a question, a file, or - for standard input. With a question and a pipe, the pipe is the material.
+    """
+    for name, message in _LATER.items():
+        if flags.pop(name):
+            raise UsageError(message)
+    if daemon or detach:
+        raise DaemonError(_NO_SERVICE)
+    if resume:
+        if input_ is not None:
+            raise UsageError("--resume takes no input: the run has its own")
+        return resumed(context, resume, jsonl=jsonl)
+    text = read_input(input_)
+    from refiner.app.plan import plan_of, task_of
+    from refiner.providers.connect import resolve
+
+    loaded = context.load(flags)
+    task = task_of(text, loaded.settings.answer_type)
+    plan = plan_of(task, loaded.settings, resolve(loaded.settings))
+    work = partial(_solved, context, loaded, plan, jsonl=jsonl, dry_run=dry_run, yes=yes, no_input=no_input)
+    return in_loop(work)
+
+
+def resumed(context: Context, run: str, *, jsonl: bool = False) -> int:
+    """Go on with a run where it was interrupted; one that is done is shown as it is."""
+    return in_loop(partial(_resumed, context, run, jsonl=jsonl))
+
+
+async def _solved(
+    context: Context, loaded: "Loaded", plan: "Plan", *, jsonl: bool, dry_run: bool, yes: bool, no_input: bool
+) -> int:
+    from refiner.app.forecast import forecast, too_long
+    from refiner.app.world import Lines, opened
+    from refiner.prompts import Prompts
+    from refiner.strategies.drive import create
+
+    prompts, settings = Prompts(loaded.settings.prompts.folder), loaded.settings
+    if dry_run:
+        lines = Lines(settings, loaded.paths)
+        try:
+            line = await lines.connect(plan.models.answer, plan.models.base_url)
+            return _say_plan(context, plan, forecast(plan, line.provider, prompts))
+        finally:
+            await lines.aclose()
+    async with opened(settings, loaded.paths) as world:
+        line = await world.connect(plan.models.answer, plan.models.base_url)
+        await too_long(plan, line.provider, prompts)
+        _confirm(forecast(plan, line.provider, prompts), settings.confirm_above, yes=yes, ask=not no_input)
+        run = await create(world, plan)
+        return await _driven(context, world, run, jsonl=jsonl)
+
+
+async def _resumed(context: Context, prefix: str, *, jsonl: bool) -> int:
+    from refiner.app.world import opened
+    from refiner.domain.result import result_of
+    from refiner.domain.state import fold
+
+    loaded = context.loaded
+    async with opened(loaded.settings, loaded.paths) as world:
+        run = await world.store.find(prefix)
+        state = fold(await world.store.events(run))
+        if state.status == "done" and state.finished:
+            context.note(f"run {run} is done; there is nothing to resume")
+            return _print(context, result_of(run, state), jsonl=jsonl)
+        await world.store.claim(run)
+        return await _driven(context, world, run, jsonl=jsonl)
+
+
+async def _driven(context: Context, world: "World", run: str, *, jsonl: bool) -> int:
+    from refiner.cli.progress import Progress
+    from refiner.cli.signals import AbortedError, steered
+    from refiner.domain.events import Recorded
+    from refiner.domain.result import result_of
+    from refiner.domain.state import fold
+    from refiner.run.journal import Delta
+    from refiner.strategies.drive import resume_run
+
+    past = await world.store.events(run)
+    terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    live = terminal and not (context.quiet or context.verbose)
+    progress = Progress(live=live, verbose=context.verbose and not context.quiet, quiet=context.quiet).follow(
+        fold(past)
+    )
+
+    def listener(heard: Recorded | Delta) -> None:
+        progress(heard)
+        if jsonl and isinstance(heard, Recorded):
+            output.event(heard)
+
+    if jsonl:
+        for recorded in past:
+            output.event(recorded)
+    failure: RefinerError | None = None
+    try:
+        await steered(world.store, run, lambda started: resume_run(world, run, listener, started))
+    except RefinerError as error:
+        if error.exit_code == 8:
+            raise
+        failure = error
+    except AbortedError as aborted:
+        progress.clear()
+        context.note(f"aborted; `refiner run resume {run}` goes on where it was")
+        return aborted.code
+    finally:
+        progress.clear()
+    result = result_of(run, fold(await world.store.events(run)))
+    return _print(context, result, jsonl=jsonl, failure=failure)
+
+
+def _print(context: Context, result: "Result", *, jsonl: bool, failure: RefinerError | None = None) -> int:
+    from refiner.cli.progress import closing
+    from refiner.domain.errors import NoAnswerError
+
+    if result.exit == 4 and failure is None:
+        failure = NoAnswerError(f"there is no answer: {result.stop.detail}; raise the limit, or drop it")
+    error = failure and {"kind": failure.kind, "message": output.line(str(failure)), "run": result.id}
+    if context.json or jsonl:
+        told = result.to_json() if result.answer is not None or error is None else {}
+        output.json_line({**({"type": "result"} if jsonl else {}), **told, **({"error": error} if error else {})})
+    elif result.answer is not None:
+        output.text(result.answer)
+    context.note(closing(result))
+    if failure:
+        errors.note(f"error: {failure}")
+        if result.status != "done":
+            context.note(f"`refiner run resume {result.id}` goes on where it stopped, and pays for nothing twice")
+    return result.exit
+
+
+def _say_plan(context: Context, plan: "Plan", forecast: "Forecast") -> int:
+    from dataclasses import asdict
+
+    from refiner.cli.progress import spent
+    from refiner.strategies.drive import rules
+
+    if context.json:
+        models = {"answer": plan.models.answer, "critic": plan.models.critic, "updater": plan.models.updater}
+        told = {"kind": str(plan.task.kind), "title": plan.task.title}
+        output.json_line(
+            {
+                "schema": "refiner.plan/1",
+                "task": told,
+                "strategy": plan.strategy,
+                "models": models,
+                "chains": plan.chains,
+                "iterations": plan.iterations,
+                "until": rules(plan),
+                "limits": asdict(plan.limits),
+                **forecast.to_json(),
+            }
+        )
+        return 0
+    output.text(
+        f"task      {plan.task.kind}: {plan.task.title}\n"
+        f"model     {plan.models.answer}, critic {plan.models.critic}, updater {plan.models.updater}\n"
+        f"strategy  {plan.strategy}, chains {plan.chains}, iterations {plan.iterations}\n"
+        f"until     {rules(plan)}\n"
+        f"least     {spent(forecast.least)}\n"
+        f"expected  {spent(forecast.expected)}\n"
+        f"most      {spent(forecast.most)}"
+    )
+    return 0
+
+
+def _confirm(forecast: "Forecast", above: float, *, yes: bool, ask: bool) -> None:
+    most = forecast.most.cost_usd
+    if yes or most is None or most <= above:
+        return
+    sentence = f"this may cost up to ${most:.2f}, more than confirm_above (${above:.2f})"
+    if not (ask and sys.stdin is not None and sys.stdin.isatty()):
+        raise UsageError(f"{sentence}: pass --yes, or a lower --max-cost")
+    if not click.confirm(f"refiner: {sentence}. Go on?", err=True):
+        raise UsageError("nothing was spent")
+
+
+def in_loop(work: Callable[[], Awaitable[T]]) -> T:
+    """Run a coroutine to its end; the first error of its tasks is raised as itself."""
+    import anyio
+
+    from refiner.autograd.concurrent import bare_errors
+
+    with bare_errors():
+        return anyio.run(work)

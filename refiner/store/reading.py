@@ -1,0 +1,136 @@
+"""What is read from the database, each by one function over a connection."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from zlib import error as ZlibError  # noqa: N812
+
+from sqlalchemy import Connection, Select, desc, select
+
+from refiner.domain.calls import Finish, Message, Role, Usage
+from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError
+from refiner.domain.events import Recorded
+from refiner.domain.store import RunRow
+from refiner.store import tables
+from refiner.store.codec import decode, refs
+from refiner.store.projection import unpack_messages
+from refiner.store.texts import load
+
+Living = Callable[[Collection[str], Connection], set[str]]
+"""Which of these owners are alive."""
+
+DAMAGED = (KeyError, ValueError, ZlibError)
+"""What a row that is not as it was written raises when it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """An attempt at a call, for `run log`. seconds: the provider's latency, or the time until the attempt failed;
+    usage and seconds are None while it is out, and reply is None unless it was answered."""
+
+    key: str
+    attempt: int
+    role: Role
+    model: str
+    digest: str
+    messages: tuple[Message, ...]
+    reply: str | None
+    finish: Finish | None
+    usage: Usage | None
+    seconds: float | None
+    error: str | None
+    started_at: datetime
+
+
+def read_events(connection: Connection, run: str, after: int) -> list[Recorded]:
+    """The run's events with an id above `after`, in order. Raises StoreError where one cannot be read."""
+    of = tables.events.c
+    query = select(of.id, of.at, of.payload).where(of.run_id == run, of.id > after).order_by(of.id)
+    rows = connection.execute(query).all()
+    try:
+        texts = load(connection, {digest for _, _, payload in rows for digest in refs(payload)})
+        return [Recorded(number, run, at, decode(payload, texts)) for number, at, payload in rows]
+    except DAMAGED as error:
+        raise _damaged(run) from error
+
+
+def read_calls(connection: Connection, run: str) -> list[CallRow]:
+    """Every attempt of the run, in the order they left. Raises StoreError where one cannot be read."""
+    of, uses = tables.calls.c, tables.uses.c
+    query = select(tables.calls).where(of.run_id == run).order_by(of.started_at, of.key, of.attempt)
+    try:
+        texts = load(connection, connection.scalars(select(uses.digest).where(uses.run_id == run)))
+        return [_call(row, texts) for row in connection.execute(query)]
+    except DAMAGED as error:
+        raise _damaged(run) from error
+
+
+def read_runs(connection: Connection, living: Living, limit: int) -> list[RunRow]:
+    """The latest runs, newest first; one that a process died over is "interrupted"."""
+    of = tables.runs.c
+    rows = connection.execute(select(tables.runs).order_by(desc(of.created_at), desc(of.id)).limit(limit)).all()
+    alive = living({row.owner for row in rows if row.owner}, connection)
+    return [_run(row, live=row.owner in alive) for row in rows]
+
+
+def find_run(connection: Connection, prefix: str) -> str:
+    """The id that a prefix, or "@" for the latest, stands for. Raises NotFoundError or AmbiguousError."""
+    of = tables.runs.c
+    query: Select[str] = select(of.id).order_by(desc(of.created_at), desc(of.id))
+    if prefix == "@":
+        latest = connection.scalar(query.limit(1))
+        if latest is None:
+            raise NotFoundError("there is no run yet: `refiner solve` makes one")
+        return latest
+    known = prefix and prefix.isprintable()
+    found = connection.scalars(query.where(of.id.startswith(prefix.lower(), autoescape=True))).all() if known else []
+    if prefix.lower() in found:
+        return prefix.lower()
+    if not found:
+        raise NotFoundError(f"no run is called {prefix!r}: `refiner run list` shows those there are")
+    if len(found) > 1:
+        some = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+        raise AmbiguousError(f"{prefix!r} stands for {len(found)} runs ({some}): write more of the id")
+    return found[0]
+
+
+def _call(row: Any, texts: Mapping[str, str]) -> CallRow:
+    waited = (row.ended_at - row.started_at).total_seconds() if row.ended_at else None
+    return CallRow(
+        key=row.key,
+        attempt=row.attempt,
+        role=Role(row.role),
+        model=row.model,
+        digest=row.digest,
+        messages=unpack_messages(row.messages, texts),
+        reply=None if row.reply is None else texts[row.reply],
+        finish=None if row.finish is None else Finish(row.finish),
+        usage=None if row.calls is None else Usage(**{each.name: getattr(row, each.name) for each in fields(Usage)}),
+        seconds=waited if row.seconds is None else row.seconds,
+        error=row.error,
+        started_at=row.started_at,
+    )
+
+
+def _run(row: Any, *, live: bool) -> RunRow:
+    return RunRow(
+        id=row.id,
+        title=row.title,
+        kind=row.kind,
+        strategy=row.strategy,
+        model=row.model,
+        status=row.status if live or row.status not in ("new", "running") else "interrupted",
+        live=live,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        iterations=row.iterations,
+        calls=row.calls,
+        tokens=row.input_tokens + row.output_tokens,
+        cost_usd=row.cost_usd,
+        stop=row.stop,
+    )
+
+
+def _damaged(run: str) -> StoreError:
+    return StoreError(f"run {run} cannot be read (damaged, or of a newer refiner): `refiner db check` says more")

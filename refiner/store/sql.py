@@ -1,0 +1,174 @@
+"""The store over SQL: SQLite in a file, or PostgreSQL, with the same code."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+from sqlalchemy import Connection, insert, select, update
+from ulid import ULID
+
+from refiner.domain.errors import NotFoundError, UsageError
+from refiner.domain.events import Event, Recorded
+from refiner.domain.store import Control, RunRow
+from refiner.store import journal, tables
+from refiner.store.engine import Database, address, connect, explained
+from refiner.store.owners import Owners, owners_of
+from refiner.store.reading import CallRow, find_run, read_calls, read_events, read_runs
+from refiner.store.removal import delete_run
+from refiner.store.schema import prepare
+from refiner.store.writer import Writer
+
+T = TypeVar("T")
+
+_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's: none of them is taken for another."""
+_READERS = 4
+
+
+class SqlStore:
+    """Implements refiner.domain.store.Store. Writes go through one thread, reads through a few connections more.
+
+    A run that has recorded RunFinished belongs to nobody: it has to be claimed before more is appended.
+    """
+
+    def __init__(self, database: Database, owners: Owners) -> None:
+        self._database = database
+        self._owners = owners
+        self._me = str(ULID())
+        self._writer = Writer(database, self._append)
+        self._readers = anyio.CapacityLimiter(_READERS)
+        self._given: set[str] = set()
+
+    @classmethod
+    def open(cls, url: str, *, state: Path, timeout: float = 10.0) -> "SqlStore":
+        """Open the database at an SQLAlchemy URL, made or upgraded if need be.
+
+        state: the folder for lock files. timeout: seconds to wait for another program's lock.
+        Raises StoreError, and UsageError where the URL is none of SQLite or PostgreSQL.
+        """
+        database = connect(address(url), timeout=timeout, readers=_READERS)
+        try:
+            with explained(database.url):
+                prepare(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, owners_of(database, state))
+
+    async def new_id(self) -> str:
+        """An id for a run that no run has: short, and longer where the short ones are taken."""
+        for length in count(4):
+            run = "r-" + "".join(secrets.choice(_LETTERS) for _ in range(length))
+            if run not in self._given:
+                # Noted before the look into the database, which other tasks do not wait for.
+                self._given.add(run)
+                if not await self._read(partial(_exists, run)):
+                    break
+        return run
+
+    async def create(self, run: str) -> None:
+        """Make an empty run that this process holds. Raises StoreError where the id is taken."""
+        now = datetime.now(UTC)
+        row = tables.Runs(id=run, owner=self._me, epoch=1, created_at=now, updated_at=now).model_dump()
+
+        def work(connection: Connection) -> None:
+            self._owners.hold(self._me, connection)
+            connection.execute(insert(tables.runs), row)
+
+        await self._writer.do(work)
+        self._given.discard(run)
+
+    async def append(self, run: str, events: Sequence[Event]) -> list[Recorded]:
+        """Commit events, all or none.
+
+        Raises StoreError for a run that this process does not hold or an event whose place is taken. A cancelled
+        append is not written unless its transaction has begun.
+        """
+        return await self._writer.append(journal.Append(run, datetime.now(UTC), tuple(events)))
+
+    async def events(self, run: str, after: int = 0) -> list[Recorded]:
+        """The run's events with an id above `after`, in order."""
+        return await self._read(partial(read_events, run=run, after=after))
+
+    async def run_calls(self, run: str) -> list[CallRow]:
+        """Every attempt at a call of the run, with its messages and reply, in the order they left."""
+        return await self._read(partial(read_calls, run=run))
+
+    async def runs(self, limit: int = 100) -> list[RunRow]:
+        """The latest runs, newest first; one whose process died is "interrupted"."""
+        return await self._read(partial(read_runs, living=self._owners.living, limit=limit))
+
+    async def find(self, prefix: str) -> str:
+        """The id that a prefix (or "@", the latest) stands for. Raises NotFoundError or AmbiguousError."""
+        return await self._read(partial(find_run, prefix=prefix))
+
+    async def claim(self, run: str) -> None:
+        """Take a run that no living process holds, and its next epoch. Raises UsageError where one does."""
+
+        def work(connection: Connection) -> None:
+            if self._live(connection, run):
+                raise UsageError(f"run {run} is being worked on: wait for it, or end it with `refiner run stop {run}`")
+            self._owners.hold(self._me, connection)
+            taken = {"owner": self._me, "epoch": tables.runs.c.epoch + 1, "control": None}
+            connection.execute(update(tables.runs).where(tables.runs.c.id == run).values(taken))
+
+        await self._writer.do(work)
+
+    async def ask(self, run: str, control: Control) -> None:
+        """Leave a word for the process that holds a live run. Raises UsageError when the run is not live."""
+
+        def work(connection: Connection) -> None:
+            if not self._live(connection, run):
+                raise UsageError(f"run {run} is not being worked on: there is nothing to {control}")
+            connection.execute(update(tables.runs).where(tables.runs.c.id == run).values(control=control))
+
+        await self._writer.do(work)
+
+    async def asked(self, run: str) -> Control | None:
+        """The word that was left for a run of this process, if any."""
+        of = tables.runs.c
+        query = select(of.control).where(of.id == run, of.owner == self._me)
+        control: Control | None = await self._read(lambda connection: connection.scalar(query))
+        return control
+
+    async def remove(self, run: str) -> None:
+        """Delete a run that is not live, and the texts that only it used. Raises UsageError where it is live."""
+
+        def work(connection: Connection) -> None:
+            if self._live(connection, run):
+                raise UsageError(f"run {run} is being worked on: end it first with `refiner run cancel {run}`")
+            delete_run(connection, run)
+
+        await self._writer.do(work)
+
+    async def aclose(self) -> None:
+        """Commit what is waiting and let go of the runs that are held."""
+        await self._writer.aclose()
+        self._database.close()
+        self._owners.let_go()
+
+    def _append(self, connection: Connection, appends: Sequence[journal.Append]) -> list[list[Recorded]]:
+        self._owners.hold(self._me, connection)
+        return journal.write(connection, self._me, appends)
+
+    def _live(self, connection: Connection, run: str) -> bool:
+        row = connection.execute(select(tables.runs.c.owner).where(tables.runs.c.id == run)).one_or_none()
+        if row is None:
+            raise NotFoundError(f"no run is called {run}: `refiner run list` shows those there are")
+        return row.owner is not None and row.owner in self._owners.living({row.owner}, connection)
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        def work() -> T:
+            with explained(self._database.url), self._database.read.connect() as connection:
+                return query(connection)
+
+        return await anyio.to_thread.run_sync(work, limiter=self._readers)
+
+
+def _exists(run: str, connection: Connection) -> bool:
+    return connection.scalar(select(tables.runs.c.id).where(tables.runs.c.id == run)) is not None

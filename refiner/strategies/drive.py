@@ -1,0 +1,123 @@
+"""A run from its first event to its last, in as many processes as it takes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import anyio
+
+from refiner.domain.calls import Usage
+from refiner.domain.errors import RefinerError, UsageError
+from refiner.domain.events import RunFinished, RunResumed, RunStarted
+from refiner.domain.run import Plan, Stop, StopReason
+from refiner.domain.state import RunState
+from refiner.domain.store import Store
+from refiner.policies import language
+from refiner.policies.presets import PRESETS
+from refiner.prompts import Prompts
+from refiner.run.context import Line, RunContext
+from refiner.run.journal import Journal, Listener
+from refiner.run.ledger import ExhaustedError
+from refiner.strategies import STRATEGIES
+from refiner.strategies.selection import select
+
+SIGNALS: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143, "cancel": 130}
+"""Exit codes of a run that was interrupted; the stop's detail begins with the word, and a colon."""
+
+Connect = Callable[[str, str | None], Awaitable[Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a run needs from outside: a store, models by name and base URL, prompts, and named stop rules."""
+
+    store: Store
+    connect: Connect
+    prompts: Prompts = field(default_factory=Prompts)
+    presets: Mapping[str, str] = field(default_factory=lambda: PRESETS)
+
+
+async def create(world: World, plan: Plan) -> str:
+    """Store a new run that this process holds, and return its id; nothing is spent yet."""
+    run = await world.store.new_id()
+    await world.store.create(run)
+    await world.store.append(run, [RunStarted(plan)])
+    return run
+
+
+async def resume_run(
+    world: World,
+    run: str,
+    listener: Listener | None = None,
+    started: Callable[[RunContext], None] | None = None,
+) -> RunState:
+    """Drive a run that this process holds to its end, from wherever its journal leaves off.
+
+    started is handed the run's context, through which the run can be interrupted. Errors of providers end the run as
+    failed, with its best answer kept, and are raised with `run` set; a store that fails leaves the run as it stands.
+    """
+    journal = await Journal.open(world.store, run, listener)
+    plan = journal.state.plan
+    if plan is None:
+        raise UsageError(f"run {run} was never started")
+    if journal.state.status != "running" or len(journal.state.chains) or journal.state.under_way:
+        await journal.book_interrupted()
+        await journal.record(RunResumed(journal.state.resumptions + 1))
+    try:
+        lines = await connect_all(world, plan)
+        context = RunContext(journal, lines, language.parse(rules(plan), world.presets))
+        if started:
+            started(context)
+        stop = await _driven(context, world, plan)
+    except RefinerError as error:
+        error.run = run
+        await _failed(journal, error)
+        raise
+    return await _finished(journal, stop)
+
+
+async def connect_all(world: World, plan: Plan) -> dict[str, Line]:
+    """A line to each model of a plan. Raises UsageError where a cost limit cannot be kept for want of a price."""
+    lines: dict[str, Line] = {}
+    models = plan.models
+    for name in dict.fromkeys((models.answer, models.critic, models.updater)):
+        lines[name] = line = await world.connect(name, models.base_url)
+        if plan.limits.cost_usd is not None and line.provider.price(Usage(1, 1000, 0, 1000)) is None:
+            raise UsageError(
+                f"the price of {name} is unknown, so a cost limit cannot be kept: limit --max-tokens or --max-calls"
+            )
+    return lines
+
+
+def rules(plan: Plan) -> str:
+    """The stop rules of a run in words: the strategy's own, the user's, and the number of iterations."""
+    own = (STRATEGIES[plan.strategy].until, f"({plan.until})" if plan.until else "", f"iterations:{plan.iterations}")
+    return " | ".join(rule for rule in own if rule)
+
+
+async def _driven(context: RunContext, world: World, plan: Plan) -> Stop:
+    try:
+        return await STRATEGIES[plan.strategy].drive(context, world.prompts)
+    except ExhaustedError as exhausted:
+        return exhausted.stop
+
+
+async def _finished(journal: Journal, stop: Stop) -> RunState:
+    state = journal.state
+    assert state.plan is not None  # noqa: S101
+    selected = select(state, final_only=STRATEGIES[state.plan.strategy].final_only)
+    signal = SIGNALS.get(stop.detail.partition(":")[0]) if stop.reason is StopReason.SIGNAL else None
+    if signal is not None:
+        finished = RunFinished("interrupted", signal, stop, state.resumptions)
+    else:
+        finished = RunFinished("done", 0 if selected else 4, stop, state.resumptions)
+    await journal.record(*([selected] if selected else []), finished)
+    return journal.state
+
+
+async def _failed(journal: Journal, error: RefinerError) -> None:
+    state = journal.state
+    assert state.plan is not None  # noqa: S101
+    selected = select(state, final_only=STRATEGIES[state.plan.strategy].final_only)
+    finished = RunFinished("failed", error.exit_code, Stop(StopReason.ERROR, str(error)), state.resumptions)
+    with anyio.CancelScope(shield=True):
+        await journal.record(*([selected] if selected else []), finished)

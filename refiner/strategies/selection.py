@@ -1,0 +1,102 @@
+"""From the candidates of a run to its answer: a vote where answers can be compared, else the best that is known."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import comb
+
+from refiner.domain.events import Selected
+from refiner.domain.run import Stop, StopReason, Verdict, Vote
+from refiner.domain.state import RunState, Step
+from refiner.domain.task import Kind
+
+LONG = 200
+"""Characters: a text answer longer than this is compared by nobody, so it has no vote."""
+
+ENOUGH = 0.95
+"""How sure a lead has to be for a vote to end early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The votes, most first and ties in the order in which answers came, and the step that speaks for each answer."""
+
+    votes: tuple[Vote, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def lead(self) -> tuple[int, int]:
+        """Voters of the leading answer and of the next one."""
+        voters = [vote.voters for vote in self.votes] + [0, 0]
+        return voters[0], voters[1]
+
+
+def tally(steps: Iterable[Step]) -> Tally:
+    """The plain majority: one voter a readable candidate; unreadable ones never vote, ties go to the earlier answer.
+
+    Parsed answers are already one text for one value (the run maps equal ones to the first seen).
+    """
+    behind: dict[str, list[Step]] = {}
+    for step in steps:
+        if step.candidate.parsed is not None and step.candidate.problem in (None, "unchanged"):
+            behind.setdefault(step.candidate.parsed, []).append(step)
+    ranked = sorted(behind.items(), key=lambda item: -len(item[1]))
+    votes = tuple(Vote(answer, float(len(voters)), len(voters)) for answer, voters in ranked)
+    return Tally(votes, tuple(_speaker(voters) for _, voters in ranked))
+
+
+def decided(leader: int, runner_up: int) -> bool:
+    """Whether a lead of so many voters will hold: by two, or with probability 0.95 under a Beta posterior.
+
+    1 − I₀.₅(v₁ + 1, v₂ + 1), the chance that the leader is the more frequent of the two (adaptive self-consistency).
+    """
+    votes = leader + runner_up + 1
+    behind = sum(comb(votes, heads) for heads in range(leader + 1, votes + 1)) / 2**votes
+    return leader - runner_up >= 2 or 1 - behind >= ENOUGH
+
+
+def outcome(counted: Tally, answers: int) -> Stop:
+    """How a vote over so many answers ended."""
+    leader, runner_up = counted.lead
+    if leader == answers:
+        return Stop(StopReason.AGREED, f"all {answers} answers agree")
+    return Stop(StopReason.VOTE_DECIDED, f"{leader} of {answers} answers agree, {runner_up} stand behind the next")
+
+
+def comparable(steps: Sequence[Step], kind: Kind) -> bool:
+    """Whether the answers are short enough to agree; long free text and code never do, word for word."""
+    if kind is Kind.CODE:
+        return False
+    return all(step.candidate.parsed is None or len(step.candidate.parsed) <= LONG for step in steps)
+
+
+def select(state: RunState, *, final_only: bool = False) -> Selected | None:
+    """The answer of a run as it stands: the best by the verifier, else by vote, else the last that passed the gate.
+
+    final_only: each chain votes with its last accepted candidate instead of with all of them. None without a candidate.
+    """
+    assert state.plan is not None  # noqa: S101
+    chains = [state.chains[number] for number in sorted(state.chains)]
+    finals = [chain.current for chain in chains if chain.current is not None]
+    voters = finals if final_only else [step for chain in chains for step in chain.accepted]
+    if not voters:
+        drafts = [chain.steps[0] for chain in chains if chain.steps and chain.steps[0].candidate.text.strip()]
+        return _selected(drafts[0], state) if drafts else None
+    scored = [step for step in voters if step.score is not None]
+    if scored:
+        return _selected(max(scored, key=lambda step: step.score or 0.0), state)
+    if comparable(voters, state.plan.task.kind):
+        counted = tally(voters)
+        if counted.steps:
+            return _selected(counted.steps[0], state, counted.votes)
+    passed = [step for step in finals if step.evaluation and step.evaluation.verdict is Verdict.CORRECT]
+    readable = [step for step in finals if step.candidate.problem is None]
+    return _selected((passed or readable or finals)[0], state)
+
+
+def _speaker(voters: Sequence[Step]) -> Step:
+    # The first chain shows a choice's options in their own order, so its words need no mapping back.
+    return min(voters, key=lambda step: (step.candidate.chain, -step.candidate.index))
+
+
+def _selected(step: Step, state: RunState, votes: tuple[Vote, ...] = ()) -> Selected:
+    return Selected(step.candidate.chain, step.candidate.index, votes, state.resumptions)

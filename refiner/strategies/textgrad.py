@@ -1,0 +1,30 @@
+"""`textgrad` and `refine`: the published loop, and a vote over all iterates (2406.07496)."""
+
+from functools import partial
+
+from refiner.autograd.concurrent import gather
+from refiner.domain.run import Stop
+from refiner.prompts import Prompts
+from refiner.run.context import RunContext
+from refiner.strategies.loop import refine
+from refiner.strategies.selection import outcome, tally
+from refiner.strategies.verbs import Chain
+
+
+async def textgrad(context: RunContext, prompts: Prompts) -> Stop:
+    """Critique, gradient and update are a call each. Ties of the vote go to the first answer."""
+    return await _chains(context, prompts, direct=False)
+
+
+async def refine_directly(context: RunContext, prompts: Prompts) -> Stop:
+    """The same loop in two calls an iteration: the critique already is the gradient."""
+    return await _chains(context, prompts, direct=True)
+
+
+async def _chains(context: RunContext, prompts: Prompts, *, direct: bool) -> Stop:
+    chains = [Chain(context, number, prompts) for number in range(context.plan.chains)]
+    stops = await gather(*(partial(refine, chain, direct=direct, shuffle=chain.number > 0) for chain in chains))
+    if len(stops) == 1:
+        return stops[0]
+    steps = [step for chain in chains for step in chain.state.accepted]
+    return outcome(tally(steps), len(steps))

@@ -1,0 +1,146 @@
+"""What every strategy is made of: draft, evaluate, backward, step, gate. Each verb records what it did."""
+
+from dataclasses import dataclass, replace
+
+from refiner.autograd.backward import backward
+from refiner.autograd.losses import TextLoss, verdict
+from refiner.autograd.optimizer import TextualGradientDescent
+from refiner.autograd.prompt import Prompt, Section, ask
+from refiner.autograd.variable import Variable
+from refiner.domain.calls import Role
+from refiner.domain.events import Candidate, Decision, Evaluation, Gradient
+from refiner.domain.run import Phase, Verdict
+from refiner.domain.state import ChainState, Step
+from refiner.domain.task import Kind
+from refiner.prompts import Prompts
+from refiner.run.context import RunContext, StepEngine
+from refiner.strategies import gate
+from refiner.strategies.shuffle import Shuffled, shuffled
+from refiner.verify.equal import same_async
+from refiner.verify.problem import problem
+from refiner.verify.read import read
+
+EXPLORING = 0.8
+"""Temperature of a draft that has to differ from another one."""
+
+_FORMS = {
+    Kind.CHOICE: 'the text of the reply, and a last line "Answer: X" with the letter of one option',
+    Kind.NUMBER: 'the text of the reply, and a last line "Answer: X" with the final result alone',
+    Kind.TEXT: "the complete text alone",
+    Kind.CODE: "the complete program in one fenced block",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain of a run, as the verbs see it."""
+
+    context: RunContext
+    number: int
+    prompts: Prompts
+
+    @property
+    def state(self) -> ChainState:
+        return self.context.state.chain(self.number)
+
+    @property
+    def current(self) -> Step:
+        """The candidate that the next update starts from."""
+        step = self.state.current
+        assert step is not None  # noqa: S101
+        return step
+
+    async def draft(self, *, shuffle: bool = False, redraw: bool = False) -> Candidate:
+        """The first candidate. shuffle: a choice shows its options in an order of the chain's own. redraw: a reply
+        that cannot be read is drawn once more."""
+        task = self.context.plan.task
+        seen = shuffled(task, self.context.plan.seed + self.number) if shuffle else Shuffled(task, {})
+        candidate = await self._drawn(seen, "0")
+        if redraw and candidate.problem is not None:
+            candidate = await self._drawn(seen, "1")
+        await self.context.record(candidate, gate.decide(candidate, None))
+        return candidate
+
+    async def evaluate(self, iteration: int, *, direct: bool) -> tuple[Variable, Variable, Verdict]:
+        """The current candidate as a variable, its evaluation, and what that comes to."""
+        step, task = self.current, self.context.plan.task
+        engine = self._engine(iteration)
+        answer = Variable(step.candidate.text, "answer to the task")
+        loss = TextLoss.at_test_time(engine, task.text, direct=direct, prompts=self.prompts)
+        evaluation = await loss(answer)
+        found = verdict(evaluation.value)
+        if step.candidate.problem is not None and found is Verdict.CORRECT:
+            found = Verdict.FLAWED
+        await self.context.record(
+            Evaluation(self.number, step.candidate.index, found, evaluation.value, iteration=iteration)
+        )
+        return answer, evaluation, found
+
+    async def backward(self, evaluation: Variable, answer: Variable, iteration: int) -> None:
+        """The evaluation as gradients of the answer."""
+        await backward(evaluation, self._engine(iteration))
+        text = "\n\n".join(gradient.text for gradient in answer.gradients)
+        await self.context.record(Gradient(self.number, self.current.candidate.index, text, iteration))
+
+    async def step(self, answer: Variable, iteration: int) -> Candidate:
+        """The optimizer's rewrite, as the candidate after `iteration`."""
+        task = self.context.plan.task
+        optimizer = TextualGradientDescent(
+            [answer],
+            self._engine(iteration),
+            readable=lambda text: read(text, task) is not None,
+            form=_FORMS[task.kind],
+            prompts=self.prompts,
+        )
+        updates = await optimizer.propose()
+        if not updates:
+            return Candidate(self.number, iteration + 1, Phase.UPDATE, "", None, "empty")
+        update = updates[0]
+        return await self._candidate(iteration + 1, Phase.UPDATE, update.new, update.problem)
+
+    async def gate(self, candidate: Candidate) -> Decision:
+        """The gate's word on an update, recorded together with it."""
+        decision = gate.decide(candidate, self.current.candidate)
+        await self.context.record(candidate, decision)
+        return decision
+
+    async def _drawn(self, seen: Shuffled, place: str) -> Candidate:
+        plan = self.context.plan
+        temperature = plan.temperature
+        if temperature is None:
+            temperature = EXPLORING if self.number or place != "0" else 0.0
+        engine = StepEngine(self.context, self.number, 0, temperature)
+        kind = "text" if plan.task.kind is Kind.CODE else plan.task.kind
+        prompt = Prompt(self.prompts["system"], (Section("task", seen.task.text),), self.prompts[f"draft_{kind}"])
+        reply = await ask(engine, prompt, Role.ANSWER, place)
+        text, parsed = reply.text.strip(), read(reply.text, seen.task)
+        wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish)
+        if parsed is not None and seen.original:
+            parsed, text = seen.original[parsed], seen.restore(text)
+            if read(text, plan.task) != parsed:
+                text += f"\n\nAnswer: {parsed}"
+        return await self._candidate(0, Phase.DRAFT, text, wrong)
+
+    async def _candidate(self, index: int, phase: Phase, text: str, wrong: str | None) -> Candidate:
+        task = self.context.plan.task
+        parsed = read(text, task) if wrong in (None, "unchanged") else None
+        if parsed is None and wrong is None:
+            wrong = "unreadable"
+        candidate = Candidate(self.number, index, phase, text, parsed, wrong)
+        return replace(candidate, parsed=await self._first_seen(parsed)) if parsed is not None else candidate
+
+    async def _first_seen(self, parsed: str) -> str:
+        """The same answer as it was first written in this run, so that equal answers are equal texts."""
+        kind, chains = self.context.plan.task.kind, self.context.state.chains.values()
+        seen = dict.fromkeys(step.candidate.parsed for chain in chains for step in chain.steps)
+        for other in seen:
+            if other is not None and (other == parsed or await same_async(parsed, other, kind)):
+                return other
+        return parsed
+
+    def _engine(self, iteration: int) -> StepEngine:
+        steps = self.state.steps
+        stalled = len(steps) > 1 and not steps[-1].accepted
+        # The same prompt again would bring the same reply: after a rejected update, look from another side.
+        temperature = EXPLORING if stalled else 0.0
+        return StepEngine(self.context, self.number, iteration, temperature)

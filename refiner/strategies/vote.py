@@ -1,0 +1,38 @@
+"""`vote`: the majority of independent answers, each refined where iterations are asked for."""
+
+from functools import partial
+
+from refiner.autograd.concurrent import gather
+from refiner.domain.run import Stop
+from refiner.prompts import Prompts
+from refiner.run.context import RunContext
+from refiner.strategies.loop import refine
+from refiner.strategies.selection import Tally, decided, outcome, tally
+from refiner.strategies.verbs import Chain
+
+WAVE = 2
+"""Answers that are added at a time while the vote is contested."""
+
+
+async def vote(context: RunContext, prompts: Prompts) -> Stop:
+    """Draw answers, options shuffled by seed, until the lead is decided or all chains are used.
+
+    Without `adaptive` all chains are drawn.
+    """
+    plan = context.plan
+    drawn, most = 0, plan.chains
+    while drawn < most:
+        wave = (plan.least if drawn == 0 else WAVE) if plan.adaptive else most
+        upto = min(most, drawn + wave)
+        chains = [Chain(context, number, prompts) for number in range(drawn, upto)]
+        await gather(*(partial(refine, chain, direct=True, shuffle=chain.number > 0, redraw=True) for chain in chains))
+        drawn = upto
+        if plan.adaptive and decided(*tally_of(context, drawn).lead):
+            break
+    return outcome(tally_of(context, drawn), drawn)
+
+
+def tally_of(context: RunContext, chains: int) -> Tally:
+    """The votes of the first so many chains: each one's last accepted answer."""
+    finals = (context.state.chain(number).current for number in range(chains))
+    return tally(step for step in finals if step is not None)

@@ -1,0 +1,84 @@
+"""Numbers and formulas as models write them, and their one canonical form."""
+
+import re
+from fractions import Fraction
+
+_UNIT = r"\s*\\(?:text|mathrm|mbox|textrm)\s*\{(?!\s*(?:or|and)\b)[^{}]*\}(?:\^\{?\d\}?)?"
+_TIDY: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), put)
+    for pattern, put in (
+        (r"[−‒–]", "-"),
+        (r"×", r"\\times "),
+        (r"÷", r"\\div "),
+        (r"π", r"\\pi "),
+        (r"√", r"\\sqrt "),
+        (r"∞", r"\\infty "),
+        (r"(?<!\\)\\[!,;: ]|\\q?quad\b|~", " "),
+        (r"\{,\}", ","),
+        (r"\\(?:left|right|displaystyle|big|Big)(?![A-Za-z])", ""),
+        (r"\\[dt]frac", r"\\frac"),
+        (r"\\([$%])", r"\1"),
+        (r"\^\s*(?:\\circ|\{\s*\\circ\s*\})|°", ""),
+        (rf"(?<=[\d}}]){_UNIT}", ""),
+        (r"\\(?:text|mathrm|mathbf|textbf|mbox|textrm)\s*\{([^{}]*)\}", r"\1"),
+        (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
+    )
+)
+_FENCED = re.compile(r"\$\$(.+)\$\$|\$((?:\\.|[^$\\])+)\$|\\\((.+)\\\)|\\\[(.+)\\\]", re.DOTALL)
+_DECIMAL = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
+_PLAIN = re.compile(
+    rf"(?:[A-Za-z]\s*=\s*)?(?P<sign>[-+])?\s*[$€£]?\s*(?P<minus>-)?(?:"
+    rf"\\frac\s*\{{\s*(?P<over>-?\d+)\s*\}}\s*\{{\s*(?P<under>\d+)\s*\}}"
+    rf"|(?:(?P<whole>\d+)\s+)?(?P<top>\d+)\s*/\s*(?P<bottom>\d+)"
+    rf"|(?P<decimal>{_DECIMAL})(?:[eE](?P<exponent>[-+]?\d{{1,3}})|\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{{?(?P<power>-?\d{{1,3}})\}}?)?"
+    rf")\s*(?P<percent>%)?"
+)
+NUMBER = re.compile(
+    rf"(?<![\w.])[-+−]?\s?[$€£]?[-−]?(?:\d+\s+\d+/\d+|\d+\s*/\s*\d+(?![\d/])|(?:{_DECIMAL})(?<!\.)(?:[eE][-+]?\d+(?!\w))?)"
+    r"(?:\s*(?:%|percent\b))?"
+)
+"""A number within prose: sign, currency, thousands, fraction, exponent, percent."""
+
+
+def tidy(formula: str) -> str:
+    """A formula without its delimiters, units, spacing commands and the like; what it says is unchanged."""
+    formula = formula.strip().rstrip(".").strip()
+    if fenced := _FENCED.fullmatch(formula):
+        formula = next(filter(None, fenced.groups()))
+    for pattern, put in _TIDY:
+        formula = pattern.sub(put, formula)
+    return " ".join(formula.split()).strip().rstrip(".")
+
+
+def exact(number: str) -> tuple[Fraction, bool] | None:
+    """The value of a plain number and whether it was written as a percentage; None for anything else."""
+    match = _PLAIN.fullmatch(tidy(number))
+    if match is None:
+        return None
+    if match["decimal"] is not None:
+        value = Fraction(match["decimal"].replace(",", "")) * Fraction(10) ** int(match["exponent"] or match["power"] or 0)
+    else:
+        under = int(match["under"] or match["bottom"])
+        if under == 0:
+            return None
+        value = Fraction(int(match["over"] or match["top"]), under) + int(match["whole"] or 0)
+    minus = (match["sign"] == "-") != (match["minus"] is not None)
+    return (-value if minus else value), match["percent"] is not None
+
+
+def canonical(number: str) -> str:
+    """One spelling for all writings of a value: "1,000.0" and "1e3" are "1000", "2/4" is "0.5"; formulas lose blanks."""
+    if (found := exact(number)) is None:
+        return re.sub(r"(?<![A-Za-z])\s+|\s+(?![A-Za-z\d])", "", tidy(number))
+    value, percent = found
+    return _decimal(value) + ("%" if percent else "")
+
+
+def _decimal(value: Fraction) -> str:
+    for places in range(13):
+        scaled = value * 10**places
+        if scaled.denominator == 1:
+            digits = f"{abs(scaled.numerator):0{places + 1}d}"
+            sign = "-" if value < 0 else ""
+            return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else f"{sign}{digits}"
+    return f"{value.numerator}/{value.denominator}"

@@ -1,0 +1,71 @@
+"""Replies that must never take the place of an answer."""
+
+import re
+
+from rapidfuzz import fuzz
+
+from refiner.domain.calls import Finish
+from refiner.verify.detect import labelled
+from refiner.verify.statement import hollow, statements
+
+_SECTION = re.compile(r"<(task|question|candidate|evaluation|feedback|constraints|examples|improved)_*>")
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})(.*)$", re.MULTILINE)
+_LEAST = 40
+"""Characters below which words in common say nothing."""
+_ALIKE = 90.0
+_PART = 0.4
+"""How much of the instruction a shorter reply must repeat."""
+
+
+def problem(new: str, *, old: str | None, prompt: str, finish: Finish) -> str | None:
+    """Why a reply must not replace an answer: "empty", "truncated", "unchanged" or "echoed"; None when it may.
+
+    old is the text it would replace, None for a draft. prompt is what was asked, whole or only the instruction at its
+    end: a reply is an echo when it gives the instruction, our section tags or an unfilled place back. Words of
+    the task are no echo, for an answer may consist of them.
+    """
+    if not _FENCE.sub("", new).strip():
+        return "empty"
+    if finish is Finish.LENGTH or _fence_open(new):
+        return "truncated"
+    if old is not None and new.split() == old.split():
+        return "unchanged"
+    return "echoed" if _echoed(new, old or "", prompt) else None
+
+
+def _fence_open(text: str) -> bool:
+    """Whether a text ends inside a code fence."""
+    opened = ""
+    for fence, rest in _FENCE.findall(text):
+        if not opened:
+            opened = fence
+        elif fence.startswith(opened) and not rest.strip():
+            opened = ""
+    return bool(opened)
+
+
+def _echoed(new: str, old: str, prompt: str) -> bool:
+    text, asked = _squashed(new), _squashed(prompt)
+    between = (_squashed(inner) for _, inner in re.findall(r"<(\w+)>(.*?)</\1>", prompt))
+    if text in between or _open_place(new):
+        return True
+    if len(set(_SECTION.findall(new)) - set(_SECTION.findall(old))) >= 2:
+        return True
+    instruction = _squashed(prompt.strip().rpartition("\n\n")[2])
+    if min(len(text), len(instruction)) < _LEAST or instruction in _squashed(old):
+        return False
+    if any(text == _squashed(option.text) for option in labelled(prompt)):
+        return False
+    if len(text) <= len(instruction):
+        return len(text) >= _PART * len(instruction) and fuzz.partial_ratio(text, instruction) >= _ALIKE
+    # A draft may repeat the prompt and then answer; a rewrite with the instruction in it is spoilt.
+    return (bool(old) or len(text) <= len(asked) * 1.1) and fuzz.partial_ratio(instruction, text) >= _ALIKE
+
+
+def _open_place(text: str) -> bool:
+    stated = next(statements(text), None)
+    return hollow(text.strip()) or (stated is not None and len(text.split()) <= 4 and hollow(stated.text))
+
+
+def _squashed(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,79 @@
+"""Where in a reply its answer is stated."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_EMPHASIS = re.compile(r"(?<!\w)(?:\*{1,3}|_{2,3}|`)(?=\S)|(?<=\S)(?:\*{1,3}|_{2,3}|`)(?!\w)")
+_MARKER = re.compile(
+    r"""\\(?:boxed|fbox)\s*\{
+    | ^[ \t]*\#{4}[ \t]+(?=\S+[ \t]*$)
+    | <answer>
+    | (?P<line>^[ \t#>*-]*(?:the[ ])?(?:final[ ]|correct[ ])?(?:answer|result)[ \t]*(?::|$))
+    | \b(?:answers?|(?:correct|right|best)\s(?:option|choice|statement))\b
+      (?:\s+(?:to|for)\s+(?:the|this|your)\s+\w+)?
+      [ \t]*(?::|=|→|[-=]>|(?:is|are|was|(?:would|should|must|will)\s+be)\b)
+    """,
+    re.VERBOSE | re.MULTILINE | re.IGNORECASE,
+)
+_HOLLOW = frozenset(
+    ["answer", "number", "value", "letter", "option", "choice", "result", "your", "the", "final", "insert", "here", "label", "text", "expression", "integer", "amount", "of", "correct"]
+)
+
+
+class Statement(NamedTuple):
+    """What follows a marker such as "Answer:"; `plain` where the marker has a line, a box or a tag of its own."""
+
+    text: str
+    plain: bool
+
+
+def unmarked(text: str) -> str:
+    """A reply without markdown emphasis; a power such as 2**3 stays."""
+    return _EMPHASIS.sub("", text)
+
+
+def statements(text: str) -> Iterator[Statement]:
+    """The places where a reply states its answer, the last one first."""
+    text = unmarked(text)
+    for match in reversed(list(_MARKER.finditer(text))):
+        marker, rest = match[0], text[match.end() :]
+        if marker.startswith("\\"):
+            found = rest[: _closing(rest)]
+        elif marker == "<answer>":
+            found = rest.partition("</answer>")[0]
+        else:
+            found = _line(rest)
+        spoken = match["line"] is None and marker[0] not in "\\<#" and not marker.lstrip().startswith("#")
+        yield Statement(found.strip(" \t\n:\"'“”"), plain=not spoken)
+
+
+def hollow(statement: str) -> bool:
+    """Whether the place of the answer is all there is: "$LETTER", "[number]", "<your answer>", "…"."""
+    words = re.findall(r"\w+", statement)
+    if not words:
+        return not re.sub(r"[\s._…?$]+", "", statement)
+    if words == ["X"]:
+        return True
+    marked = re.search(r"[\[<{$_]", statement) or statement.isupper() or words[0].lower() in ("your", "insert")
+    return bool(marked) and all(word in _HOLLOW for word in " ".join(words).lower().replace("_", " ").split())
+
+
+def _line(rest: str) -> str:
+    """The rest of the line, or, where that is blank, the next one; a displayed formula as a whole."""
+    ahead = rest.lstrip(" \t\n:")
+    for start, end in (("$$", "$$"), ("\\[", "\\]")):
+        if ahead.startswith(start) and end in ahead[2:]:
+            return ahead[: ahead.index(end, 2) + 2]
+    line = rest.partition("\n")[0]
+    return line if line.strip(" \t:") else ahead.partition("\n")[0]
+
+
+def _closing(rest: str) -> int:
+    """Where the brace that was opened before `rest` closes; its end if it never does."""
+    depth = 1
+    for at, letter in enumerate(rest):
+        depth += {"{": 1, "}": -1}.get(letter, 0) if rest[at - 1 : at] != "\\" else 0
+        if depth == 0:
+            return at
+    return len(rest)
