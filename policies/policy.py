@@ -73,7 +73,7 @@ class Never(Policy):
 
     @property
     def sentence(self) -> str:
-        return "never"
+        return "the moon is blue"
 
     def __call__(self, _state: RunState, _chain: int) -> Stop | None:
         return None

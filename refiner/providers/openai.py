@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
-from openai import AsyncOpenAI, AsyncStream, BadRequestError, UnprocessableEntityError
+from openai import AsyncOpenAI, AsyncStream, BadRequestError, OpenAIError, UnprocessableEntityError
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -41,8 +41,8 @@ class OpenAIProvider:
     """A model behind OpenAI's protocol.
 
     name is the model as the user names it, api_key None for a server that wants none. free prices every call at 0.
-    counter counts a prompt where the server's own tokenizer is at hand. timeout is in seconds of silence.
-    The client, a given one too, is closed by aclose.
+    counter counts a prompt where the server's own tokenizer is at hand. timeout is in seconds of silence. key_name is
+    the variable that an error about the key points to. The client, a given one too, is closed by aclose.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class OpenAIProvider:
         free: bool = False,
         counter: Counter | None = None,
         context_tokens: int | None = None,
+        key_name: str = "OPENAI_API_KEY",
     ) -> None:
         url = parsed_url(base_url or OPENAI)
         self.name = name
@@ -68,20 +69,28 @@ class OpenAIProvider:
             timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT)),
             max_retries=0,
         )
-        self._endpoint = Endpoint(name, model, url.netloc.decode(), api_key or "", "OPENAI_API_KEY")
+        self._endpoint = Endpoint(name, model, url.netloc.decode(), api_key or "", key_name)
         self._official = url.host.endswith("api.openai.com")
         self._priced = "openai" if self._official else str(url)
         self._free = free
         self._counter = counter
-        self._context_tokens = context_tokens
+        self._context_tokens = context_tokens or prices.context_tokens(self._priced, model)
+        self._asked = self._official
         self._refused = {"temperature"} if self._official and _REASONING.match(model) else set()
 
     async def capabilities(self) -> Capabilities:
+        """What the model takes: known for OpenAI's own, otherwise seen from what was refused so far.
+
+        A server whose model is unknown is asked once how much that model reads.
+        """
+        if self._context_tokens is None and not self._asked:
+            self._asked = True
+            self._context_tokens = await self._served_context()
         return Capabilities(
             temperature="temperature" not in self._refused,
             seed="seed" not in self._refused,
             prediction=self._predicts,
-            context_tokens=self._context_tokens or prices.context_tokens(self._priced, self._model),
+            context_tokens=self._context_tokens,
         )
 
     async def count(self, request: Request) -> Count:
@@ -105,6 +114,16 @@ class OpenAIProvider:
 
     def _cost(self, usage: Usage, written: int) -> float | None:
         return 0.0 if self._free else prices.price(self._priced, self._model, usage, written=written)
+
+    async def _served_context(self) -> int | None:
+        """The context in the server's list of models: servers that say it each have their own name for it."""
+        try:
+            listed = await self._client.models.list(timeout=CONNECT)
+            own = next((model.to_dict() for model in listed.data if model.id == self._model), {})
+        except (OpenAIError, ValueError, TypeError, AttributeError):
+            return None
+        found = (own.get(name) for name in ("max_model_len", "context_length", "context_window", "max_context_length"))
+        return next((tokens for tokens in found if isinstance(tokens, int) and tokens > 0), None)
 
     @property
     def _predicts(self) -> bool:

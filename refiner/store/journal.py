@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy import Connection, Table, bindparam, insert, select
 
-from refiner.domain.errors import NotFoundError, StoreError
+from refiner.domain.errors import StoreError
 from refiner.domain.events import Event, Recorded
 from refiner.store import tables
 from refiner.store.codec import encode, slot
@@ -31,8 +31,8 @@ class Append:
 def write(connection: Connection, owner: str, appends: Sequence[Append]) -> list[list[Recorded]]:
     """Write them all.
 
-    Raises NotFoundError for a run that is gone, StoreError for one that `owner` does not hold, and SQLAlchemy's
-    IntegrityError for an event whose place is taken.
+    Raises StoreError for a run that is gone or that `owner` does not hold, and SQLAlchemy's IntegrityError for an
+    event whose place is taken.
     """
     _check_held(connection, owner, {append.run for append in appends})
     texts = Texts()
@@ -70,6 +70,6 @@ def _check_held(connection: Connection, owner: str, runs: set[str]) -> None:
     owners: dict[str, str | None] = dict(connection.execute(_OWNERS, {"runs": sorted(runs)}).all())
     for run in runs:
         if run not in owners:
-            raise NotFoundError(f"run {run} does not exist any more: it was removed while it went on")
+            raise StoreError(f"run {run} does not exist: it was never created, or removed meanwhile")
         if owners[run] != owner:
             raise StoreError(f"run {run} is not held by this process: take it first with `refiner run resume {run}`")

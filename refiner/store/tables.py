@@ -54,7 +54,7 @@ class Runs(Record, table=True):
     id: str = Field(primary_key=True)
     title: str = Field(default="", sa_type=Line)
     kind: str = ""
-    strategy: str = ""
+    strategy: str = Field(default="", sa_type=Line)
     model: str = Field(default="", sa_type=Line)
     status: str = "new"
     stop: str | None = None
@@ -133,7 +133,7 @@ class Calls(OfRun, table=True):
     attempt: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     role: str
     model: str = Field(sa_type=Line)
-    digest: str
+    digest: str = Field(sa_type=Line)
     messages: str
     reply: str | None = None
     finish: str | None = None

@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 from refiner.domain.task import Option, Task
 
-_SPOKEN = r"((?:options?|choices?|answers?(?:\s+is)?)\W{0,6}?)([A-Z])\b"
-_LABEL = re.compile(
-    rf"(\()([A-Z])(?=\))|(^\s*\**)([A-Z])(?=[).:])|{_SPOKEN}|(\\boxed\{{\W?)([A-Z])(?=\W?\}})", re.MULTILINE
-)
+_SPOKEN = r"((?i:options?|choices?|answers?(?:\s+is)?)\W{0,6}?)([A-Z])\b"
+_LISTED = r"(^\s*\**)([A-Z])(?=[).:])"
+_BOXED = r"(\\boxed\{\W?)([A-Z])(?=\W?\})"
+_LABEL = re.compile(rf"(\()([A-Z])(?=\))|{_LISTED}|{_SPOKEN}|{_BOXED}", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What every strategy is made of: draft, evaluate, backward, step, gate. Each verb records what it did."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from refiner.autograd.backward import backward
 from refiner.autograd.losses import TextLoss, verdict
@@ -11,7 +12,7 @@ from refiner.domain.calls import Role
 from refiner.domain.events import Candidate, Decision, Evaluation, Gradient
 from refiner.domain.run import Phase, Verdict
 from refiner.domain.state import ChainState, Step
-from refiner.domain.task import Kind
+from refiner.domain.task import Kind, Task
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext, StepEngine
 from refiner.strategies import gate
@@ -19,6 +20,7 @@ from refiner.strategies.shuffle import Shuffled, shuffled
 from refiner.verify.equal import same_async
 from refiner.verify.problem import problem
 from refiner.verify.read import read
+from refiner.verify.statement import statements
 
 EXPLORING = 0.8
 """Temperature of a draft that has to differ from another one."""
@@ -29,6 +31,12 @@ _FORMS = {
     Kind.TEXT: "the complete text alone",
     Kind.CODE: "the complete program in one fenced block",
 }
+
+
+def _readable(text: str, *, task: Task, old: str) -> bool:
+    # A rewrite that loses the "Answer:" of the old text is a comment on it, whatever number it ends with.
+    stated = next(statements(old), None) is None or next(statements(text), None) is not None
+    return read(text, task) is not None and (stated or task.kind is Kind.CODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ class Chain:
         optimizer = TextualGradientDescent(
             [answer],
             self._engine(iteration),
-            readable=lambda text: read(text, task) is not None,
+            readable=partial(_readable, task=task, old=answer.value),
             form=_FORMS[task.kind],
             prompts=self.prompts,
         )

@@ -101,16 +101,14 @@ def _lone(line: str, options: Sequence[Option]) -> bool:
 
 
 def _said_right(lines: Sequence[str], options: Sequence[Option]) -> set[str]:
-    """The label of the last "B is the correct answer", or the word that ends the last line ("… is invalid.")."""
+    """The word that ends the last line ("… is invalid."), else the label of the last "B is the correct answer"."""
+    words = {option.label.lower(): option.label for option in options if len(option.label) > 1}
+    ended = re.search(r"(?<!\bnot )\b(\w+)\W*$", lines[-1])
+    if ended and ended[1].lower() in words:
+        return {words[ended[1].lower()]}
     labels = "|".join(re.escape(option.label) for option in options)
-    right = re.findall(
-        rf"(?<!\w)(?:option\s+)?\(?({labels})\)?\s+is\s+(?:the\s+)?(?:only\s+)?(?:correct|right|best)\b", "\n".join(lines)
-    )
-    words = [option.label for option in options if len(option.label) > 1]
-    ended = re.search(rf"(?<!not )\b({'|'.join(map(re.escape, words))})\W*$", lines[-1], re.IGNORECASE) if words else None
-    if ended:
-        return {label for label in words if label.lower() == ended[1].lower()}
-    return set(right[-1:])
+    right = rf"(?<!\w)(?:option\s+)?\(?({labels})\)?\s+is\s+(?:the\s+)?(?:only\s+)?(?:correct|right|best)\b"
+    return set(re.findall(right, "\n".join(lines))[-1:])
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,9 @@ from refiner.domain.task import Kind, Option
 _LINE = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(?:\*\*)?(?:\(([A-Z])\)|([A-Z])[).\]])(?:\*\*)?[ \t]+(?=\S)", re.MULTILINE)
 _INLINE = re.compile(r"(?<![\w)])\(([A-Z])\)\s+(?=\S)|(?<![\w(])([A-Z])\)\s+(?=\S)")
 _COLON = re.compile(r"^[ \t]*(?:\*\*)?(([A-Z])):(?:\*\*)?[ \t]+(?=\S)", re.MULTILINE)
-_BULLETS = re.compile(r"^[ \t]*(?:options|choices)[ \t]*:[ \t]*\n((?:[ \t]*[-*•][ \t]+\S.*(?:\n|\Z)){2,})", re.MULTILINE | re.IGNORECASE)
+_BULLETS = re.compile(
+    r"^[ \t]*(?:options|choices)[ \t]*:[ \t]*\n((?:[ \t]*[-*•][ \t]+\S.*(?:\n|\Z)){2,})", re.MULTILINE | re.IGNORECASE
+)
 _SLASHED = re.compile(r"\b(yes|true|valid|correct)\s*(?:/|,?\s+or\s+)\s*(no|false|invalid|incorrect)\b", re.IGNORECASE)
 _YES_NO = re.compile(r"(?:is|are|was|were|do|does|did|can|could|will|would|should|has|have|had)\b", re.IGNORECASE)
 _JOIN = re.compile(r"(?:^|[\s,;]+)(?:or|and)?[\s,;]*$", re.IGNORECASE)
@@ -17,7 +19,9 @@ _TASK = re.compile(
     r"|create|generate|suggest|edit|design|sort|name|write(?!\s+(?:the\s+(?:expression|number|sum)\b|[$\\])))\b",
     re.IGNORECASE,
 )
-_AMOUNT = re.compile(r"\bhow\s+(?:many|much)\b|\b(?:calculate|compute|evaluate|simplify|solve|probability)\b", re.IGNORECASE)
+_AMOUNT = re.compile(
+    r"\bhow\s+(?:many|much)\b|\b(?:calculate|compute|evaluate|simplify|solve|probability)\b", re.IGNORECASE
+)
 _MEASURE = re.compile(
     r"\bhow\s+(?:long|old|far|tall|fast|heavy|high|deep|wide|large|big|often)\b"
     r"|\b(?:what|which|find|determine|give|express|is|be)\b[^.?!]*?"
@@ -29,6 +33,8 @@ _MEASURE = re.compile(
 _FIGURE = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twice|half|dozen)\b", re.IGNORECASE)
 _ARITHMETIC = re.compile(r"(?:^|\s)[-(\d][\d\s.,+*/×÷^()-]*[+*/×÷^-][\d\s.,+*/×÷^()-]*\d\)*\s*(?:=\s*\??|\?)?\s*$")
 _FORMULA = re.compile(r"\$\$|\$[^$\n]*[\\^_={][^$\n]*\$|\$\s*-?[A-Za-z]\s*\$|\\[(\[]|\\(?:frac|sqrt|int|sum|begin)\b")
+_TAIL = 4000
+"""Characters at the end of a question in which it says what it asks for; the rest is material."""
 _SENTENCE_END = re.compile(r"(?<=[.?!])(?<!\bMr\.)(?<!\bDr\.)(?<!\bvs\.)(?<!\bMrs\.)\s+|\n+")
 
 
@@ -71,9 +77,13 @@ def labelled(text: str) -> tuple[Option, ...]:
                 end += 1
             run = marks[start:end]
             ends = [mark.start() for mark in run[1:]] + [_list_end(text, run[-1].end())]
-            texts = [_JOIN.sub("", text[mark.end() : stop]).strip() for mark, stop in zip(run, ends, strict=True)]
+            texts = [
+                _JOIN.sub("", " ".join(text[mark.end() : stop].split())) for mark, stop in zip(run, ends, strict=True)
+            ]
             if len(run) >= 2 and all(texts):
-                return tuple(Option(label, " ".join(t.split())) for label, t in zip(labels[start:end], texts, strict=True))
+                return tuple(
+                    Option(label, " ".join(t.split())) for label, t in zip(labels[start:end], texts, strict=True)
+                )
     return ()
 
 
@@ -97,7 +107,8 @@ def _last_sentence(text: str) -> str:
 def _asks_number(text: str) -> bool:
     if _TASK.match(text.strip()):
         return False
-    if _ARITHMETIC.search(text.strip()):
+    text = text.strip()[-_TAIL:]
+    if _ARITHMETIC.search(text):
         return True
     last = _last_sentence(text)
     if _AMOUNT.search(last):

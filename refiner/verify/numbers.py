@@ -13,7 +13,8 @@ _TIDY: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"π", r"\\pi "),
         (r"√", r"\\sqrt "),
         (r"∞", r"\\infty "),
-        (r"(?<!\\)\\[!,;: ]|\\q?quad\b|~", " "),
+        (r"\\!", ""),
+        (r"(?<!\\)\\[,;: ]|\\q?quad\b|~", " "),
         (r"\{,\}", ","),
         (r"\\(?:left|right|displaystyle|big|Big)(?![A-Za-z])", ""),
         (r"\\[dt]frac", r"\\frac"),
@@ -24,6 +25,8 @@ _TIDY: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
     )
 )
+_LONGEST = 400
+"""Characters beyond which nothing is taken for a number."""
 _FENCED = re.compile(r"\$\$(.+)\$\$|\$((?:\\.|[^$\\])+)\$|\\\((.+)\\\)|\\\[(.+)\\\]", re.DOTALL)
 _DECIMAL = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
 _PLAIN = re.compile(
@@ -52,11 +55,13 @@ def tidy(formula: str) -> str:
 
 def exact(number: str) -> tuple[Fraction, bool] | None:
     """The value of a plain number and whether it was written as a percentage; None for anything else."""
-    match = _PLAIN.fullmatch(tidy(number))
+    match = _PLAIN.fullmatch(tidy(number)) if len(number) <= _LONGEST else None
     if match is None:
         return None
     if match["decimal"] is not None:
-        value = Fraction(match["decimal"].replace(",", "")) * Fraction(10) ** int(match["exponent"] or match["power"] or 0)
+        value = Fraction(match["decimal"].replace(",", "")) * Fraction(10) ** int(
+            match["exponent"] or match["power"] or 0
+        )
     else:
         under = int(match["under"] or match["bottom"])
         if under == 0:
@@ -67,7 +72,7 @@ def exact(number: str) -> tuple[Fraction, bool] | None:
 
 
 def canonical(number: str) -> str:
-    """One spelling for all writings of a value: "1,000.0" and "1e3" are "1000", "2/4" is "0.5"; formulas lose blanks."""
+    """One spelling for all writings of a value: "1,000.0" and "1e3" are "1000", "2/4" is "0.5"; formulas close up."""
     if (found := exact(number)) is None:
         return re.sub(r"(?<![A-Za-z])\s+|\s+(?![A-Za-z\d])", "", tidy(number))
     value, percent = found

@@ -88,7 +88,7 @@ def _in_prose(text: str) -> list[str]:
 def _last_value(line: str) -> str | None:
     if spans := [span for span in _spans(line) if re.search(r"\d", span)]:
         return _result(spans[-1])
-    if _formula(line) and re.search(r"\d", line):
+    if _formula(line) and re.search(r"[\d\\]", line):
         return _result(line)
     side = _result_side(line)
     numbers = list(NUMBER.finditer(side))

@@ -9,15 +9,17 @@ _MARKER = re.compile(
     r"""\\(?:boxed|fbox)\s*\{
     | ^[ \t]*\#{4}[ \t]+(?=\S+[ \t]*$)
     | <answer>
-    | (?P<line>^[ \t#>*-]*(?:the[ ])?(?:final[ ]|correct[ ])?(?:answer|result)[ \t]*(?::|$))
-    | \b(?:answers?|(?:correct|right|best)\s(?:option|choice|statement))\b
+    | ^[ \t#>*-]*(?:the[ ])?(?:final[ ]|correct[ ])?(?:answer|result)[ \t]*(?::|$)
+    | (?P<spoken>\b(?:answers?|(?:correct|right|best)\s(?:option|choice|statement))\b
       (?:\s+(?:to|for)\s+(?:the|this|your)\s+\w+)?
-      [ \t]*(?::|=|→|[-=]>|(?:is|are|was|(?:would|should|must|will)\s+be)\b)
+      [ \t]*(?::|=|→|[-=]>|(?:is|are|was|(?:would|should|must|will)\s+be)\b))
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE,
 )
-_HOLLOW = frozenset(
-    ["answer", "number", "value", "letter", "option", "choice", "result", "your", "the", "final", "insert", "here", "label", "text", "expression", "integer", "amount", "of", "correct"]
+_HOLLOW = re.compile(
+    r"answer|number|value|letter|option|choice|result|your|the|final|insert|here|label|text|expression|integer|amount"
+    r"|of|correct",
+    re.IGNORECASE,
 )
 
 
@@ -44,8 +46,7 @@ def statements(text: str) -> Iterator[Statement]:
             found = rest.partition("</answer>")[0]
         else:
             found = _line(rest)
-        spoken = match["line"] is None and marker[0] not in "\\<#" and not marker.lstrip().startswith("#")
-        yield Statement(found.strip(" \t\n:\"'“”"), plain=not spoken)
+        yield Statement(found.strip(" \t\n:\"'“”"), plain=match["spoken"] is None)
 
 
 def hollow(statement: str) -> bool:
@@ -56,7 +57,7 @@ def hollow(statement: str) -> bool:
     if words == ["X"]:
         return True
     marked = re.search(r"[\[<{$_]", statement) or statement.isupper() or words[0].lower() in ("your", "insert")
-    return bool(marked) and all(word in _HOLLOW for word in " ".join(words).lower().replace("_", " ").split())
+    return bool(marked) and all(_HOLLOW.fullmatch(word) for word in " ".join(words).replace("_", " ").split())
 
 
 def _line(rest: str) -> str:

@@ -62,7 +62,7 @@ class Worker:
             self.close()
         if self._process is None:
             # -P: a math_verify.py in the user's folder is not ours. A session of its own: Ctrl-C is not for it.
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 (the program is ours)
                 [sys.executable, "-P", "-m", __name__, str(self._seconds)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -87,7 +87,7 @@ def _serve(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, _START_SECONDS)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     # The expression extractor is left out: it evaluates what it reads as Python.
-    from math_verify import LatexExtractionConfig, parse, verify
+    from math_verify import LatexExtractionConfig, parse, verify  # type: ignore[import-untyped]
 
     def formula(text: str) -> list[object]:
         found: list[object] = parse(

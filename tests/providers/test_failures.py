@@ -34,7 +34,7 @@ def test_masked_keys_of_others() -> None:
     assert one_line("key sk-abcdefgh12345678 or abcd****wxyz", "") == "key (key) or (key)"
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "https://[bad", ""])
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", ""])
 def test_a_base_url_that_is_none(url: str) -> None:
     with pytest.raises(UsageError, match="base URL"):
         parsed_url(url)

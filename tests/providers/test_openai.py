@@ -15,15 +15,21 @@ from tests.scripted.script import Asked
 pytestmark = pytest.mark.anyio
 
 
+class Detour(httpx2.AsyncHTTPTransport):
+    """Sends to the scripted server what was meant for OpenAI itself."""
+
+    def __init__(self, scripted: Scripted) -> None:
+        super().__init__()
+        self._to = httpx2.URL(scripted.url)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        assert request.url.host == "api.openai.com"
+        request.url = request.url.copy_with(scheme="http", host=self._to.host, port=self._to.port)
+        return await super().handle_async_request(request)
+
+
 def official(model: str, scripted: Scripted) -> OpenAIProvider:
-    """A provider that takes the scripted server for OpenAI itself."""
-
-    def to_script(asked: httpx2.Request) -> httpx2.Response:
-        with httpx2.Client() as client:
-            url = f"{scripted.url}{asked.url.path}"
-            return client.post(url, content=asked.content, headers={"content-type": "application/json"})
-
-    client = httpx2.AsyncClient(transport=httpx2.MockTransport(to_script))
+    client = httpx2.AsyncClient(transport=Detour(scripted))
     return OpenAIProvider(model, name=f"openai:{model}", api_key=KEY, http_client=client)
 
 
@@ -111,6 +117,28 @@ async def test_an_error_under_the_status_of_a_success(scripted: Scripted, monkey
     with pytest.raises(ProviderError, match="slow down") as caught:
         await ask("openai", scripted)
     assert caught.value.overloaded
+
+
+@pytest.mark.parametrize("name", ["max_model_len", "context_length", "context_window", "max_context_length"])
+async def test_a_server_is_asked_how_much_its_model_reads(scripted: Scripted, name: str) -> None:
+    scripted.models = [{"id": "other", name: 1}, {"id": "m", "object": "model", name: 4096}]
+    async with provider("openai", scripted) as made:
+        assert (await made.capabilities()).context_tokens == 4096
+        scripted.models = []
+        assert (await made.capabilities()).context_tokens == 4096
+
+
+@pytest.mark.parametrize("models", [None, [], [{"id": "m"}], ["m"], [{"id": "m", "max_model_len": "much"}]])
+async def test_a_server_that_does_not_say(scripted: Scripted, models: Any) -> None:
+    scripted.models = models
+    async with provider("openai", scripted) as made:
+        assert (await made.capabilities()).context_tokens is None
+
+
+async def test_the_key_of_a_server_of_its_own_is_named(scripted: Scripted) -> None:
+    scripted.script = lambda _: status(401)
+    with pytest.raises(ProviderError, match="MINE_API_KEY"):
+        await ask("openai", scripted, key_name="MINE_API_KEY")
 
 
 async def test_a_foreign_host_is_no_openai(scripted: Scripted) -> None:

@@ -23,6 +23,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Cluster]:
+    if _MISSING:
+        pytest.skip("PostgreSQL is not installed")
     with cluster() as running:
         yield running
 

@@ -145,7 +145,7 @@ async def test_only_the_holder_appends(store: SqlStore, url: str, tmp_path: Path
         await store.append("r-1", [Note("late")])
     await other.claim("r-1")
     await other.append("r-1", [Note("mine now")])
-    with pytest.raises(NotFoundError, match="r-9 does not exist"):
+    with pytest.raises(StoreError, match="r-9 does not exist"):
         await store.append("r-9", [STARTED])
     await other.aclose()
 

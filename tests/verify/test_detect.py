@@ -91,6 +91,12 @@ def test_a_choice_without_labels_has_its_options_for_labels(question: str, label
     assert options(question) == tuple(Option(label, label) for label in labels)
 
 
+@pytest.mark.parametrize("unit", ["is ", "$_ ", "1 + ", "\n", "A) x ", "(A) ", "what is the ", "- x\n"])
+def test_a_long_text_takes_no_longer_than_its_length(unit: str) -> None:
+    detect(unit * 500_000)
+    options(unit * 500_000)
+
+
 @given(st.text())
 def test_any_text_has_a_kind(text: str) -> None:
     kind, found = detect(text)

@@ -9,7 +9,9 @@ from refiner.prompts import Prompts
 from refiner.verify.problem import problem
 
 PROMPTS = Prompts()
-TASK = "Which city lies on the Seine?\nA) The city that is the capital of England\nB) The city that is the capital of France"
+TASK = """Which city lies on the Seine?
+A) The city that is the capital of England
+B) The city that is the capital of France"""
 DRAFT = PROMPTS["draft_choice"]
 UPDATE = PROMPTS["update"].replace("{role}", "answer")
 OLD = "The Seine runs through Paris.\nAnswer: B"
@@ -78,7 +80,7 @@ def test_a_draft_that_gives_the_prompt_back_is_an_echo(new: str) -> None:
         "B) The city that is the capital of France",
         "The city that is the capital of France lies on the Seine.\nAnswer: B",
         TASK,
-        f"{TASK}\n\n{DRAFT}\n\nThe Seine runs through the capital of France, and that is not A, which is London.\nAnswer: B",
+        f"{TASK}\n\n{DRAFT}\n\nThe Seine runs through the capital of France, not through that of England.\nAnswer: B",
     ],
 )
 def test_an_answer_in_the_words_of_the_question_is_none(new: str) -> None:

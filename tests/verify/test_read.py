@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from refiner.domain.task import Kind, Option, Task
 from refiner.verify.read import read
 
-CITIES = Task("?", Kind.CHOICE, (Option("A", "London"), Option("B", "Paris"), Option("C", "Rome"), Option("D", "New York")))
+CITIES = Task(
+    "?", Kind.CHOICE, (Option("A", "London"), Option("B", "Paris"), Option("C", "Rome"), Option("D", "New York"))
+)
 YES_NO = Task("?", Kind.CHOICE, (Option("Yes", "Yes"), Option("No", "No")))
 TRUTHS = Task("?", Kind.CHOICE, (Option("valid", "valid"), Option("invalid", "invalid")))
 YEARS = Task("?", Kind.CHOICE, (Option("A", "12"), Option("B", "12.5"), Option("C", "None of the above")))

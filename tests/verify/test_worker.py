@@ -11,7 +11,7 @@ import pytest
 
 from refiner.verify.worker import Worker
 
-HANGS = "9^{9^{9^{9}}}"
+HANGS = "300000000!"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_one_process_serves_every_comparison(worker: Worker) -> None:
 
 
 def test_a_comparison_that_hangs_is_ended_and_the_next_one_works(worker: Worker) -> None:
-    assert not worker.same(HANGS, "x")
+    assert not worker.same(HANGS, "1")
     assert worker.pid is None
     assert worker.same("x+1", "1+x")
 

@@ -1,0 +1,136 @@
+"""The adaptive vote: how many answers it draws, and what they are drawn from."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refiner.domain.events import Candidate
+from refiner.domain.run import Phase, StopReason
+from refiner.domain.state import Step
+from refiner.domain.task import Kind, Option, Task
+from refiner.strategies.selection import decided, tally
+from refiner.strategies.shuffle import shuffled
+from tests.scripted.script import Asked
+from tests.scripted.server import Scripted
+from tests.strategies.worlds import plan, solved
+
+pytestmark = pytest.mark.anyio
+
+QUESTION = "How many is 6 times 7?"
+CHOICE = "Which city lies on the Danube?\nA) Bonn\nB) Ulm\nC) Kiel\nD) Jena"
+
+
+def drafts(*answers: str) -> object:
+    left = list(answers)
+    return lambda _asked: f"So it is.\nAnswer: {left.pop(0)}"
+
+
+@pytest.mark.parametrize(
+    ("answers", "drawn", "reason"),
+    [
+        (["42"] * 6, 3, StopReason.AGREED),
+        (["42", "41", "42", "42", "42", "1"], 5, StopReason.VOTE_DECIDED),
+        (["1", "2", "3", "1", "2", "3"], 6, StopReason.VOTE_DECIDED),
+    ],
+)
+async def test_it_stops_when_the_lead_is_decided(
+    scripted: Scripted, tmp_path: Path, answers: list[str], drawn: int, reason: StopReason
+) -> None:
+    scripted.script = drafts(*answers)
+    state = await solved(scripted, tmp_path, plan(QUESTION, strategy="vote", concurrency=1))
+    assert state.usage.calls == drawn
+    assert state.finished is not None
+    assert state.finished.stop.reason is reason
+
+
+async def test_without_adaptive_all_chains_are_drawn(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.script = "Answer: 42"
+    task = plan(QUESTION, strategy="vote", chains=5, vote={"adaptive": False})
+    assert (await solved(scripted, tmp_path, task)).usage.calls == 5
+
+
+async def test_an_unreadable_draft_is_drawn_once_more_and_never_votes(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.script = lambda asked: "hm" if asked.body["temperature"] else "Answer: 42"
+    state = await solved(scripted, tmp_path, plan(QUESTION, strategy="vote", chains=3))
+    assert state.usage.calls == 1 + 2 * 2
+    assert state.selected is not None
+    assert [(vote.answer, vote.voters) for vote in state.selected.votes] == [("42", 1)]
+
+
+async def test_each_answer_is_refined_where_iterations_are_asked_for(scripted: Scripted, tmp_path: Path) -> None:
+    def script(asked: Asked) -> str:
+        if "Examine" in asked.last:
+            return "Verdict: flawed"
+        return "<improved>Answer: 42</improved>" if "Improve" in asked.last else "Answer: 41"
+
+    scripted.script = script
+    state = await solved(scripted, tmp_path, plan(QUESTION, strategy="vote", chains=3, max_iterations=1))
+    assert state.usage.calls == 3 * 3
+    assert state.answer is not None
+    assert state.answer.candidate.parsed == "42"
+    assert state.selected is not None
+    assert state.selected.votes[0].voters == 3
+
+
+async def test_options_are_shuffled_for_all_but_the_first_and_mapped_back(scripted: Scripted, tmp_path: Path) -> None:
+    def script(asked: Asked) -> str:
+        label = next(line[0] for line in asked.last.splitlines() if line.endswith(") Ulm"))
+        return f"The Danube flows through option {label}.\nAnswer: {label}"
+
+    scripted.script = script
+    state = await solved(scripted, tmp_path, plan(CHOICE, strategy="vote", chains=4, vote={"adaptive": False}))
+    shown = {tuple(line for line in asked.last.splitlines() if line[1:2] == ")") for asked in scripted.asked}
+    assert len(shown) > 1
+    assert [step.candidate.parsed for chain in state.chains.values() for step in chain.steps] == ["B"] * 4
+    assert all("option B" in chain.steps[0].candidate.text for chain in state.chains.values())
+
+
+async def test_the_same_seed_draws_the_same_prompts(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.script = "Answer: B"
+    prompts = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        scripted.reset("Answer: B")
+        await solved(scripted, tmp_path / name, plan(CHOICE, strategy="vote", seed=7))
+        prompts.append(sorted((asked.last, asked.body["seed"]) for asked in scripted.asked))
+    assert prompts[0] == prompts[1]
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_a_lead_by_two_is_decided_and_a_tie_never(one: int, two: int) -> None:
+    leader, runner_up = max(one, two), min(one, two)
+    assert decided(leader, runner_up) == (leader - runner_up >= 2)
+
+
+steps = st.lists(st.sampled_from(["A", "B", "C", None]), max_size=12)
+
+
+@given(steps)
+def test_votes_are_counted_once_each_and_ties_go_to_the_earlier(answers: list[str | None]) -> None:
+    cast = [
+        Step(Candidate(number, 0, Phase.DRAFT, "text", answer, None if answer else "unreadable"))
+        for number, answer in enumerate(answers)
+    ]
+    counted = tally(cast)
+    assert sum(vote.voters for vote in counted.votes) == sum(answer is not None for answer in answers)
+    for earlier, later in zip(counted.votes, counted.votes[1:], strict=False):
+        assert earlier.voters >= later.voters
+        if earlier.voters == later.voters:
+            assert answers.index(earlier.answer) < answers.index(later.answer)
+
+
+words = st.text(st.characters(categories=["L"]), min_size=1, max_size=6)
+
+
+@given(st.lists(words, min_size=2, max_size=6, unique_by=str.casefold), st.integers(0, 99))
+def test_a_shuffle_keeps_every_option_and_knows_its_way_back(texts: list[str], seed: int) -> None:
+    options = tuple(Option(label, text) for label, text in zip("ABCDEF", texts, strict=False))
+    task = Task("Which?\n" + "\n".join(f"{o.label}) {o.text}" for o in options), Kind.CHOICE, options)
+    dealt = shuffled(task, seed)
+    for option in dealt.task.options:
+        original = dealt.original.get(option.label, option.label)
+        assert Option(original, option.text) in options
+        assert f"{option.label}) {option.text}" in dealt.task.text
+        assert dealt.restore(f"Answer: {option.label}") == f"Answer: {original}"
