@@ -1,19 +1,49 @@
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check install --quiet -c constraints.txt
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 
 .PHONY: solve test check check-shared bench clean
 
-# mypy sees the package through links, import-linter (which follows none) through a copy of them.
-.links: $(wildcard refiner/*)
-	@rm -rf .links .tree && mkdir -p .links/refiner
-	@for entry in refiner/*; do ln -s "../../$$entry" ".links/$$entry"; done
-	@ln -s ../../policies .links/refiner/policies && ln -s ../../tui .links/refiner/tui
+solve: .venv/local  ## Install with the embedded model, and refine the answer to examples/question.txt.
+	@echo "refining the answer to examples/question.txt with the embedded model:"
+	@cat examples/question.txt
+	$(BIN)/refiner solve examples/question.txt --chains 3 --max-iterations 1
+	@$(BIN)/refiner run show @
+	@echo "the trajectory lies in $$($(BIN)/refiner db path): refiner run log @ shows its calls"
 
-check: .links
+test: .venv/dev check  ## Check types, style and layers, then run every test.
+	$(BIN)/python -m pytest
+
+check: .venv/dev .links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p refiner && $(BIN)/mypy tests examples benchmarks
+	$(BIN)/mypy -p refiner
+	$(BIN)/mypy tests examples benchmarks
 	@rm -rf .tree && cp -rL .links .tree
 	cd .tree && ../$(BIN)/lint-imports --no-cache --config ../pyproject.toml
+
+check-shared: .venv/dev  ## Check against the shared data sets, where they are.
+	REFINER_SHARED="$${REFINER_SHARED:-../shared}" $(BIN)/python -m pytest tests/shared
+
+bench: .venv/dev  ## Measure what the README quotes.
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .links .tree build *.egg-info
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/local: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) '.[local]'
+	@touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) '.[local,dev]'
+	@touch $@
+
+# mypy sees the package through links; import-linter follows none, so it gets a copy of them.
+.links: $(wildcard refiner/*)
+	@rm -rf .links && mkdir -p .links/refiner
+	@for entry in refiner/*; do ln -s "../../$$entry" ".links/$$entry"; done
+	@ln -s ../../policies .links/refiner/policies && ln -s ../../tui .links/refiner/tui

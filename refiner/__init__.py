@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from refiner.app.engine import engine
     from refiner.app.solve import solve, solve_sync
     from refiner.autograd.backward import backward
     from refiner.autograd.losses import CheckerLoss, TextLoss
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from refiner.domain.result import Result
 
 _HOMES = {
+    "engine": "refiner.app.engine",
     "solve": "refiner.app.solve",
     "solve_sync": "refiner.app.solve",
     "Variable": "refiner.autograd.variable",
@@ -47,6 +49,7 @@ __all__ = [
     "Variable",
     "backward",
     "concatenate",
+    "engine",
     "solve",
     "solve_sync",
     "total",

@@ -96,7 +96,8 @@ def _remote(context: Context) -> list[dict[str, Any]]:
 
 
 def _local(context: Context) -> list[dict[str, Any]]:
-    from refiner.providers.local.weights import KNOWN, installed
+    from refiner.providers.local.known import KNOWN
+    from refiner.providers.local.weights import installed
 
     models = context.paths.models
     at_hand = installed(models)

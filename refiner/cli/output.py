@@ -97,6 +97,6 @@ def _failures() -> Iterator[None]:
 
 
 def _discard_rest() -> None:
-    """Keep Python from writing what is left in the buffer, and failing again, when it exits."""
+    """Let what is still to be written, such as the error itself as JSON, go nowhere instead of failing again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

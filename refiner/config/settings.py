@@ -69,8 +69,10 @@ class Local(Section):
 
     threads: Count | None = setting(None, "Threads; unset takes one a core, and never more.", example=2)
     context: Count = setting(8192, "The most that prompt and reply fill together, for each call.", unit="tokens")
-    parallel: Count = setting(2, "Calls that the model answers side by side.")
-    keep_alive: Duration = setting(300.0, "How long a model that nobody asks stays loaded.", unit="seconds, or 5m")
+    parallel: Count = setting(4, "Calls that the model answers side by side.")
+    keep_alive: Duration = setting(
+        10.0, "How long a model stays loaded after its last user left.", unit="seconds, or 5m"
+    )
     speculation: bool = setting(True, "Guess ahead where a reply repeats its prompt.")
     models: Folder | None = setting(
         None, "Where weights lie; unset is the user's cache.", example="/data/models", guarded=True
@@ -86,7 +88,7 @@ class Endpoint(Section):
     base_url: str | None = setting(
         None, "Another address for the same protocol.", example="https://proxy.example/v1", guarded=True
     )
-    timeout: Duration = setting(120.0, "How long one call may stay silent.", unit="seconds, or 2m")
+    timeout: Duration = setting(300.0, "How long one call may stay silent.", unit="seconds, or 2m")
     concurrency: Count = setting(8, "Calls at a time at the most; fewer while the provider is busy.")
     per_minute: Count | None = setting(None, "Calls a minute at the most.", example=60)
 
@@ -129,7 +131,7 @@ class Store(Section):
 class Retry(Section):
     """Calls that failed for a reason that may pass."""
 
-    attempts: Count = setting(6, "Attempts at one call, the first included.")
+    attempts: Count = setting(8, "Attempts at one call, the first included.")
     most_seconds: Duration = setting(120.0, "The longest that one call is retried.", unit="seconds, or 2m")
 
 

@@ -104,8 +104,9 @@ class RunContext:
                 return await self._retried(key, role, request, scope)
             finally:
                 del self._scopes[scope]
-        limit = Stop(StopReason.TIME, f"the {self.plan.limits.seconds:g} seconds of the run are over")
-        raise ExhaustedError(self._interrupted or limit)
+        raise ExhaustedError(
+            self._interrupted or Stop(StopReason.TIME, f"the {self.plan.limits.seconds:g} seconds of the run are over")
+        )
 
     async def _retried(self, key: str, role: Role, request: Request, scope: anyio.CancelScope) -> Reply:
         line = self._line(role)

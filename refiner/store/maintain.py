@@ -11,8 +11,10 @@ from sqlalchemy import URL, Connection, select
 
 from refiner.domain.errors import UsageError
 from refiner.store import schema, tables
+from refiner.store.address import address, shown
 from refiner.store.codec import decode
-from refiner.store.engine import Database, address, connect, explain, explained, shown
+from refiner.store.engine import Database, connect
+from refiner.store.faults import explain, explained
 from refiner.store.owners import owners_of
 from refiner.store.reading import DAMAGED
 from refiner.store.removal import delete_run, idle_runs

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import URL, Connection, inspect, text
 
 from refiner.domain.errors import StoreError
-from refiner.store.engine import Database, shown
+from refiner.store.address import shown
+from refiner.store.engine import Database
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -16,7 +16,9 @@ from refiner.domain.errors import NotFoundError, UsageError
 from refiner.domain.events import Event, Recorded
 from refiner.domain.store import Control, RunRow
 from refiner.store import journal, tables
-from refiner.store.engine import Database, address, connect, explained
+from refiner.store.address import address
+from refiner.store.engine import Database, connect
+from refiner.store.faults import explained
 from refiner.store.owners import Owners, owners_of
 from refiner.store.reading import CallRow, find_run, read_calls, read_events, read_runs
 from refiner.store.removal import delete_run

@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from refiner.domain.errors import RefinerError, StoreError
 from refiner.domain.events import Recorded
-from refiner.store.engine import Database, explain
+from refiner.store.engine import Database
+from refiner.store.faults import explain
 from refiner.store.journal import Append
 
 T = TypeVar("T")

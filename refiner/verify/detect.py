@@ -31,10 +31,16 @@ _MEASURE = re.compile(
     re.IGNORECASE,
 )
 _FIGURE = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twice|half|dozen)\b", re.IGNORECASE)
-_ARITHMETIC = re.compile(r"(?:^|\s)[-(\d][\d\s.,+*/×÷^()-]*[+*/×÷^-][\d\s.,+*/×÷^()-]*\d\)*\s*(?:=\s*\??|\?)?\s*$")
+_TERM = "0123456789.,+-*/×÷^() "
+_OPERATION = re.compile(r"\d *\)* *[-+*/×÷^] *\(* *-?\d")
+_ASKS = re.compile(r"(?:^|\b(?:is|equals?|of|result|answer)|[:=])$", re.IGNORECASE)
 _FORMULA = re.compile(r"\$\$|\$[^$\n]*[\\^_={][^$\n]*\$|\$\s*-?[A-Za-z]\s*\$|\\[(\[]|\\(?:frac|sqrt|int|sum|begin)\b")
+_OPTION = 2000
+"""Characters that the last option of a list may have."""
 _TAIL = 4000
 """Characters at the end of a question in which it says what it asks for; the rest is material."""
+_SENTENCE = 600
+"""Characters at the end of the question proper that are looked at."""
 _SENTENCE_END = re.compile(r"(?<=[.?!])(?<!\bMr\.)(?<!\bDr\.)(?<!\bvs\.)(?<!\bMrs\.)\s+|\n+")
 
 
@@ -76,21 +82,20 @@ def labelled(text: str) -> tuple[Option, ...]:
             while end < len(labels) and ord(labels[end]) == ord(labels[end - 1]) + 1:
                 end += 1
             run = marks[start:end]
-            ends = [mark.start() for mark in run[1:]] + [_list_end(text, run[-1].end())]
-            texts = [
-                _JOIN.sub("", " ".join(text[mark.end() : stop].split())) for mark, stop in zip(run, ends, strict=True)
-            ]
-            if len(run) >= 2 and all(texts):
-                return tuple(
-                    Option(label, " ".join(t.split())) for label, t in zip(labels[start:end], texts, strict=True)
-                )
+            if len(run) < 2:
+                continue
+            stops = [mark.start() for mark in run[1:]] + [_list_end(text, run[-1].end())]
+            parts = (text[mark.end() : stop] for mark, stop in zip(run, stops, strict=True))
+            texts = [_JOIN.sub("", " ".join(part.split())) for part in parts]
+            if all(texts):
+                return tuple(Option(label, said) for label, said in zip(labels[start:end], texts, strict=True))
     return ()
 
 
 def _list_end(text: str, start: int) -> int:
     """Where the last option ends: its line does."""
-    end = text.find("\n", start)
-    return len(text) if end < 0 else end
+    end = text.find("\n", start, start + _OPTION)
+    return min(len(text), start + _OPTION) if end < 0 else end
 
 
 def _sentences(text: str) -> list[str]:
@@ -108,11 +113,18 @@ def _asks_number(text: str) -> bool:
     if _TASK.match(text.strip()):
         return False
     text = text.strip()[-_TAIL:]
-    if _ARITHMETIC.search(text):
+    last = _last_sentence(text)[-_SENTENCE:]
+    if _arithmetic(last):
         return True
-    last = _last_sentence(text)
     if _AMOUNT.search(last):
         return True
     if _YES_NO.match(last):
         return False
     return bool(_FORMULA.search(text) or (_MEASURE.search(last) and _FIGURE.search(text)))
+
+
+def _arithmetic(sentence: str) -> bool:
+    """Whether a sentence ends in a bare calculation ("What is 12*3?"), and not in a date or a range of years."""
+    sentence = sentence.rstrip(" =?")
+    head = sentence.rstrip(_TERM)
+    return bool(_OPERATION.search(sentence[len(head) :]) and _ASKS.search(head))

@@ -25,7 +25,7 @@ def normal(parsed: str, kind: Kind) -> str:
     """
     match kind:
         case Kind.CHOICE:
-            label = parsed.strip().strip("().")
+            label = " ".join(parsed.split()).strip("(). ")
             return label.upper() if len(label) == 1 else label
         case Kind.NUMBER:
             return canonical(parsed)
@@ -33,7 +33,7 @@ def normal(parsed: str, kind: Kind) -> str:
             text = " ".join(parsed.casefold().split())
             return text.strip(" .,;:!?\"'`*“”‘’") or text
         case Kind.CODE:
-            return "\n".join(line.rstrip() for line in parsed.strip("\n").splitlines())
+            return "\n".join(line.rstrip() for line in parsed.split("\n")).strip("\n")
 
 
 def same(a: str, b: str, kind: Kind) -> bool:

@@ -27,6 +27,8 @@ _TIDY: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 _LONGEST = 400
 """Characters beyond which nothing is taken for a number."""
+_LAYERS = 10
+"""Delimiters within delimiters that are peeled off."""
 _FENCED = re.compile(r"\$\$(.+)\$\$|\$((?:\\.|[^$\\])+)\$|\\\((.+)\\\)|\\\[(.+)\\\]", re.DOTALL)
 _DECIMAL = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
 _PLAIN = re.compile(
@@ -73,8 +75,16 @@ def exact(number: str) -> tuple[Fraction, bool] | None:
 
 def canonical(number: str) -> str:
     """One spelling for all writings of a value: "1,000.0" and "1e3" are "1000", "2/4" is "0.5"; formulas close up."""
+    for _ in range(_LAYERS):
+        before, number = number, _closed_up(number)
+        if number == before:
+            break
+    return number
+
+
+def _closed_up(number: str) -> str:
     if (found := exact(number)) is None:
-        return re.sub(r"(?<![A-Za-z])\s+|\s+(?![A-Za-z\d])", "", tidy(number))
+        return re.sub(r"(?<!\w)\s+|\s+(?!\w)", "", tidy(number))
     value, percent = found
     return _decimal(value) + ("%" if percent else "")
 

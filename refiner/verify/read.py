@@ -9,7 +9,10 @@ from refiner.verify.numbers import NUMBER, canonical, exact, tidy
 from refiner.verify.statement import Statement, hollow, statements, unmarked
 
 # A dollar opens before a letter and closes after one, and before no digit: "$30 - $12" are two amounts (pandoc's rule).
-_SPAN = re.compile(r"\$\$(.+?)\$\$|\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_SPAN = re.compile(
+    r"\$\$(.+?)\$\$|\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)|\\\(((?:(?!\\[()]).)+)\\\)|\\\[((?:(?!\\[\[\]]).)+)\\\]",
+    re.DOTALL,
+)
 _WORDS = re.compile(r"(?<![\\A-Za-z{])(?!(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|pi|mod|or|and)\b)[A-Za-z]{2,}")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{\w+\*?\}|\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _NAME = re.compile(r"\s*\\?[A-Za-z]+(?:_\w+|\([a-z]\))?\s*")

@@ -64,6 +64,17 @@ def test_a_damaged_database_is_exit_8(home: Path, capsys: pytest.CaptureFixture[
     assert [problem["kind"] for problem in report["problems"]] == ["store"]
 
 
+def test_damage_inside_is_listed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["db", "upgrade", "-q"]) == 0
+    with closing(sqlite3.connect(home / "data" / "refiner.db")) as database, database:
+        database.execute("INSERT INTO texts (digest, encoding, body) VALUES ('0', 'plain', X'6368616e676564')")
+    capsys.readouterr()
+    assert main(["db", "check", "--json"]) == 8
+    assert said(capsys) == {"ok": False, "problems": ["text 0: its bytes have changed"]}
+    assert main(["doctor"]) == 8
+    assert "is damaged in 1 places: see refiner db check" in capsys.readouterr().out
+
+
 def test_doctor_makes_nothing_and_shows_no_key(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

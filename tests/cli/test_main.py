@@ -1,6 +1,7 @@
 """The frame: help, errors, exit codes, and what is imported for them."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -161,3 +162,12 @@ def test_an_unwritable_home_is_one_line(refiner: Refiner, home: Path) -> None:
 def test_standard_error_may_be_closed(home: Path) -> None:  # noqa: ARG001
     shell = f'"{sys.executable}" -c "from refiner.cli.main import main; raise SystemExit(main())" solv 2>&-'
     assert subprocess.run(shell, shell=True, check=False).returncode == 2
+
+
+@pytest.mark.parametrize("words", [("policy",), ("policy", "--json")])
+def test_a_full_disk_behind_standard_output_is_one_line(refiner: Refiner, words: tuple[str, ...]) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    done = refiner(*words, stdout=full)
+    os.close(full)
+    message = "refiner: error: cannot write to standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, message)

@@ -78,4 +78,5 @@ def test_passwords_of_urls_are_masked(text: str, shown: str) -> None:
 
 def test_keys_of_the_environment_stay_out_of_logs() -> None:
     environ = {"OPENAI_API_KEY": "sk-0123456789", "EDITOR": "very-long-editor"}
-    assert without_keys("401 for sk-0123456789 in very-long-editor", environ) == "401 for *** in very-long-editor"
+    text = "401 for sk-0123456789 in very-long-editor at http://me:secret@host"
+    assert without_keys(text, environ) == "401 for *** in very-long-editor at http://me:***@host"

@@ -223,7 +223,9 @@ def test_a_project_cannot_redirect_keys_prompts_or_money(place: Place, key: str)
 
 def test_trust_does_not_reach_beside_or_come_from_elsewhere(place: Place) -> None:
     place.project.write_text(GUARDED["base_url"])
-    place.user.write_text(f'trusted = ["{place.project.parent}-other", "{place.below}"]\n')
+    place.user.write_text(
+        f'trusted = ["{place.project.parent}-other", "{place.below}", "{str(place.project.parent)[:-1]}"]\n'
+    )
     with pytest.raises(UsageError, match="a project may not set base_url"):
         place.load()
     place.project.write_text('trusted = ["/"]\n')

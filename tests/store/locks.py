@@ -7,7 +7,8 @@ from contextlib import closing, contextmanager
 import psycopg
 from sqlalchemy import make_url
 
-from refiner.store.engine import WRITE_LOCK, address, shown
+from refiner.store.address import address, shown
+from refiner.store.engine import WRITE_LOCK
 
 
 @contextmanager

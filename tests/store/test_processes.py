@@ -1,5 +1,6 @@
 """Several processes at one database, and what is left when one is killed."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -13,6 +14,9 @@ import pytest
 
 from refiner.domain.errors import UsageError
 from refiner.domain.events import Note
+from refiner.store.address import address
+from refiner.store.engine import connect
+from refiner.store.owners import FileOwners
 from refiner.store.sql import SqlStore
 from tests.store.locks import session
 from tests.store.postgresql import Cluster
@@ -122,6 +126,15 @@ async def test_locks_of_the_dead_are_cleared_away_and_ours_goes_with_us(tmp_path
     assert len(list((tmp_path / "owners").iterdir())) == 1
     await store.aclose()
     assert list((tmp_path / "owners").iterdir()) == []
+
+
+def test_two_who_look_at_once_do_not_take_each_other_for_the_owner(tmp_path: Path) -> None:
+    database = connect(address(f"sqlite:///{tmp_path}/refiner.db"))
+    (tmp_path / "dead.lock").touch()
+    with database.read.connect() as connection, (tmp_path / "dead.lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        assert FileOwners(tmp_path).living({"dead"}, connection) == set()
+    database.close()
 
 
 async def test_a_session_that_is_lost_is_made_anew_and_holds_its_runs(server: Cluster, tmp_path: Path) -> None:

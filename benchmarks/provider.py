@@ -1,0 +1,76 @@
+"""A provider that costs next to nothing but its latency: `python -m benchmarks.provider SECONDS` prints its base URL.
+
+It answers what the prompts of refiner and of TextGrad ask for, each reply with another text, and either as a stream or
+whole. The scripted provider of the tests takes a millisecond a call, which at 640 calls a second is what is measured.
+"""
+
+import asyncio
+import json
+import sys
+from itertools import count
+
+WORDS = " ".join(["considering each step of the argument once more"] * 12)
+_LENGTH = b"content-length:"
+
+
+class Exchange(asyncio.Protocol):
+    """One connection: requests of HTTP/1.1 come one after the other, and each is answered after the latency."""
+
+    numbers = count()
+
+    def __init__(self, latency: float) -> None:
+        self._latency, self._buffer = latency, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, end, body = self._buffer.partition(b"\r\n\r\n")
+        if not end:
+            return
+        at = head.lower().find(_LENGTH)
+        length = int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+        if len(body) >= length:
+            self._buffer = body[length:]
+            answer = _reply(body[:length], next(self.numbers)) if length else _http(b"{}", "application/json", 404)
+            asyncio.get_running_loop().call_later(self._latency if length else 0, self._transport.write, answer)
+
+
+def _reply(body: bytes, number: int) -> bytes:
+    text = f"Version {number}: {WORDS}."
+    if b"<improved>" in body:
+        text = f"<improved>{text}</improved>"
+    elif b"<IMPROVED_VARIABLE>" in body:
+        text = f"<IMPROVED_VARIABLE>{text}</IMPROVED_VARIABLE>"
+    elif b"Verdict:" in body:
+        text += "\nVerdict: flawed"
+    usage = {"prompt_tokens": len(body) // 4, "completion_tokens": 100, "total_tokens": len(body) // 4 + 100}
+    head = {"id": f"chatcmpl-{number}", "created": 0, "model": "scripted"}
+    if b'"stream":true' not in body:
+        message = {"role": "assistant", "content": text}
+        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        whole = head | {"object": "chat.completion", "choices": choices, "usage": usage}
+        return _http(json.dumps(whole).encode(), "application/json")
+    deltas = [{"content": piece} for piece in (text[:200], text[200:400], text[400:])]
+    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices.append({"index": 0, "delta": {}, "finish_reason": "stop"})
+    chunks = [{"choices": [choice]} for choice in choices] + [{"choices": [], "usage": usage}]
+    events = [json.dumps(head | {"object": "chat.completion.chunk"} | chunk) for chunk in chunks]
+    return _http("".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode(), "text/event-stream")
+
+
+def _http(body: bytes, kind: str, status: int = 200) -> bytes:
+    head = f"HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def _serve(latency: float) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: Exchange(latency), "127.0.0.1", 0, backlog=2048)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(float(sys.argv[1])))

@@ -1,0 +1,212 @@
+"""The program as its user sees it: words, a folder and an environment in; streams and an exit code out."""
+
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from tests.scripted import Scripted
+
+KEY = "sk-test-SECRET0123456789abcdef"
+"""The key that every test has in its environment, and that must never be seen anywhere else."""
+
+PATIENCE = 60.0
+"""Seconds until a program that does not end counts as hanging."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A process that has ended: exit code (minus the signal's number for one that was killed) and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as the one JSON value that it has to be."""
+        return json.loads(self.out)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def error(self) -> str:
+        """The message of the one line that an error may write to standard error."""
+        assert self.err.startswith("refiner: error: "), self.err
+        assert self.err.count("\n") == 1, self.err
+        return self.err.removeprefix("refiner: error: ").rstrip("\n")
+
+
+@dataclass
+class Process:
+    """A process of the program while it runs."""
+
+    _report: int
+    _out: IO[bytes]
+    _err: IO[bytes]
+    pid: int = 0
+    running: bool = True
+
+    def __post_init__(self) -> None:
+        self.pid = self._heard()
+
+    def line(self) -> str:
+        """The next line of standard output, which has to be a pipe; "" at its end."""
+        return self._out.readline().decode()
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C and see it taken, for two signals of a kind that wait together are one."""
+        self.signal(signal.SIGINT)
+        status = Path(f"/proc/{self.pid}/status")
+        while any(int(line.split()[1], 16) for line in status.read_text().splitlines() if line[3:].startswith("Pnd:")):
+            pass
+
+    def wait(self) -> Done:
+        code = self._heard()
+        self.running = False
+        os.close(self._report)
+        out, err = (_rest(stream) for stream in (self._out, self._err))
+        return Done(code, out, err)
+
+    def end(self) -> None:
+        """Kill it if a test that failed left it behind."""
+        if self.running:
+            self.signal(signal.SIGKILL)
+            self.wait()
+
+    def _heard(self) -> int:
+        if not select.select([self._report], [], [], PATIENCE)[0]:
+            raise TimeoutError(f"process {self.pid} still runs after {PATIENCE:g} seconds")
+        (number,) = struct.unpack("i", os.read(self._report, 4))
+        return int(number)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Starts processes of the program: `words` on the command line, `folder` as the place, `environ` around it."""
+
+    requests: socket.socket
+    folder: Path
+    environ: Mapping[str, str]
+    started: list[Process] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        return Path(self.environ["REFINER_HOME"])
+
+    @property
+    def database(self) -> Path:
+        return self.home / "data" / "refiner.db"
+
+    def __call__(
+        self, *words: str, stdin: bytes | None = None, connections: Path | None = None, **environ: str | None
+    ) -> Done:
+        """Run a command line to its end; an environment variable of None is taken away."""
+        return self.start(*words, stdin=stdin, connections=connections, **environ).wait()
+
+    def start(
+        self,
+        *words: str,
+        stdin: bytes | None = None,
+        stdout: int | None = None,
+        piped: bool = False,
+        connections: Path | None = None,
+        **environ: str | None,
+    ) -> Process:
+        """Begin a command line.
+
+        stdout: the descriptor that standard output goes to instead of being kept. piped: `Process.line` reads it.
+        connections: a file that gets every address that the process reaches for.
+        """
+        around = {name: value for name, value in {**self.environ, **environ}.items() if value is not None}
+        request = {"words": words, "environ": around, "folder": str(self.folder), "connections": str(connections or "")}
+        out, err = TemporaryFile(), TemporaryFile()
+        heard, report = os.pipe()
+        read, write = os.pipe()
+        with _input(stdin) as given:
+            target = write if piped else out.fileno() if stdout is None else stdout
+            streams = [given.fileno(), target, err.fileno(), report]
+            socket.send_fds(self.requests, [json.dumps(request).encode()], streams)
+        os.close(report)
+        os.close(write)
+        process = Process(heard, os.fdopen(read, "rb") if piped else out, err)
+        if not piped:
+            os.close(read)
+        self.started.append(process)
+        return process
+
+
+@contextmanager
+def warm() -> Iterator[socket.socket]:
+    """A way to ask for processes that start at once: they are forked from one that has imported everything."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", "tests.end_to_end.warm", str(theirs.fileno())]
+    environ = {"PATH": os.environ.get("PATH", os.defpath)}
+    with ours, subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=environ):
+        theirs.close()
+        yield ours
+        ours.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def seated(requests: socket.socket, place: Path, server: Scripted) -> Iterator[Program]:
+    """The program for one user: a home of their own, a key, and the scripted server behind every provider."""
+    folder, home = place / "work", place / "user"
+    folder.mkdir()
+    home.mkdir()
+    environ = {
+        "HOME": str(home),
+        "REFINER_HOME": str(place / "home"),
+        "REFINER_MODEL": "openai:scripted",
+        "REFINER_RETRY__ATTEMPTS": "1",
+        "OPENAI_API_KEY": KEY,
+        "OPENAI_BASE_URL": server.openai,
+        "ANTHROPIC_API_KEY": KEY,
+        "ANTHROPIC_BASE_URL": server.anthropic,
+    }
+    program = Program(requests, folder, environ)
+    yield program
+    for process in program.started:
+        process.end()
+
+
+@contextmanager
+def _input(content: bytes | None) -> Iterator[IO[bytes]]:
+    """Standard input: nothing, or a pipe that holds the content, or a file where a pipe would be full."""
+    if content is None:
+        with Path(os.devnull).open("rb") as nothing:
+            yield nothing
+    elif len(content) < 1 << 16:
+        read, write = os.pipe()
+        os.write(write, content)
+        os.close(write)
+        with os.fdopen(read, "rb") as pipe:
+            yield pipe
+    else:
+        with TemporaryFile() as file:
+            file.write(content)
+            file.seek(0)
+            yield file
+
+
+def _rest(stream: IO[bytes]) -> str:
+    with stream:
+        if stream.seekable():
+            stream.seek(0)
+        return stream.read().decode()

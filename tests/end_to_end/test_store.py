@@ -1,0 +1,147 @@
+"""A home that cannot be written, a disk that is full, a database that cannot be used: exit 8 and one line."""
+
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.model import DRAFT, MENDED, QUESTION, but, mending
+from tests.end_to_end.program import Done, Program
+from tests.scripted import Reply, Scripted
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A small disk of its own in memory; a test that needs one is left out where nothing may be mounted."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def refused(done: Done, message: str) -> bool:
+    assert message in done.error
+    return (done.code, done.out) == (8, "")
+
+
+def test_a_home_below_a_file(refiner: Program, tmp_path: Path, scripted: Scripted) -> None:
+    (tmp_path / "file").touch()
+    done = refiner("solve", "Why?", REFINER_HOME=str(tmp_path / "file" / "home"))
+    assert refused(done, "set REFINER_HOME to a folder that can be written")
+    assert scripted.asked == []
+
+
+def test_a_home_that_is_read_only(refiner: Program, tmp_path: Path, scripted: Scripted) -> None:
+    with mounted(tmp_path / "disk", "size=1m,ro") as disk:
+        done = refiner("solve", "Why?", REFINER_HOME=str(disk))
+        assert refused(done, "set REFINER_HOME to a folder that can be written")
+    assert scripted.asked == []
+
+
+@pytest.mark.parametrize("size", ["16k", "96k"])
+def test_a_disk_that_is_full_from_the_start(size: str, refiner: Program, tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", f"size={size}") as disk:
+        assert refused(refiner("solve", "Why?", REFINER_HOME=str(disk)), "disk")
+
+
+def test_a_disk_that_fills_up_in_a_run(refiner: Program, tmp_path: Path, scripted: Scripted) -> None:
+    """What was committed stands: with room again, the run goes on and buys nothing twice."""
+    scripted.script = mending
+    with mounted(tmp_path / "disk", "size=8m") as disk:
+        assert refiner("solve", "Why?", REFINER_HOME=str(disk)).code == 0
+        filler = disk / "filler"
+
+        def script(asked: object) -> str:
+            fill(filler)
+            return DRAFT
+
+        scripted.reset(script)
+        done = refiner("solve", QUESTION, "-q", REFINER_HOME=str(disk))
+        assert refused(done, "disk")
+        assert len(scripted.asked) == 1
+        filler.unlink()
+        scripted.script = mending
+        resumed = refiner("run", "resume", "@", REFINER_HOME=str(disk))
+        assert (resumed.code, resumed.out) == (0, MENDED + "\n")
+
+
+def fill(file: Path) -> None:
+    with file.open("wb") as out:
+        try:
+            while True:
+                out.write(bytes(4096))
+                out.flush()
+        except OSError:
+            pass
+
+
+def corrupt(database: Path) -> None:
+    database.write_bytes(b"not a database" * 1000)
+
+
+def torn(database: Path) -> None:
+    content = bytearray(database.read_bytes())
+    content[100:] = b"\xff" * (len(content) - 100)
+    database.write_bytes(content)
+
+
+def newer(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+
+def foreign(database: Path) -> None:
+    database.unlink()
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE photographs (id INTEGER)")
+
+
+@pytest.mark.parametrize("words", [("solve", "Why?"), ("run", "list"), ("run", "resume", "@")])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (corrupt, "is damaged or no database"),
+        (torn, "is damaged or no database"),
+        (newer, "`refiner db backup"),
+        (foreign, "belongs to another program"),
+    ],
+)
+def test_a_database_that_cannot_be_used(
+    damage: Callable[[Path], None], message: str, words: tuple[str, ...], refiner: Program, scripted: Scripted
+) -> None:
+    assert refiner("run", "list").code == 0
+    damage(refiner.database)
+    before = refiner.database.read_bytes()
+    done = refiner(*words)
+    assert refused(done, message)
+    assert (scripted.asked, refiner.database.read_bytes()) == ([], before)
+    told = refiner(*words, "--json").json["error"]
+    assert told == {"kind": "store", "message": done.error, "run": None}
+
+
+def test_a_database_that_is_locked(refiner: Program, scripted: Scripted) -> None:
+    """Before the first call and in the middle of a run, side by side, for each waits its ten seconds."""
+    scripted.script = but(Reply(DRAFT, pause=0.05), "draft", then=mending)
+    with ExitStack() as stack:
+        assert refiner("run", "list").code == 0
+        running = refiner.start("solve", QUESTION, "--jsonl", "-q", piped=True)
+        while '"call-started"' not in running.line():
+            pass
+        lock = stack.enter_context(closing(sqlite3.connect(refiner.database, isolation_level=None)))
+        lock.execute("BEGIN IMMEDIATE")
+        waiting = refiner.start("solve", "Why?")
+        assert refused(waiting.wait(), "is locked by another program")
+        ended = running.wait()
+        assert (ended.code, "is locked by another program" in ended.error) == (8, True)
+        lock.execute("ROLLBACK")
+    scripted.script = mending
+    resumed = refiner("run", "resume", "@")
+    assert (resumed.code, resumed.out) == (0, MENDED + "\n")
+    assert refiner("run", "show", "@", "--json").json["usage"]["calls"] == 5
