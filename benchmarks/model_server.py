@@ -64,7 +64,7 @@ class Counting:
 
 
 def main() -> None:
-    import xllamacpp
+    import xllamacpp  # type: ignore[import-untyped]
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(locate(sys.argv[1], Paths.find().models).path)

@@ -73,7 +73,7 @@ class TextGrad:
 def textgrad(url: str, *, threads: int, env: dict[str, str]) -> Iterator[TextGrad]:
     """TextGrad with so many threads against the server at an OpenAI-compatible base URL."""
     runner = Path(__file__).with_name("textgrad_runner.py")
-    command = [_installed(), runner, url, str(threads)]
+    command: list[str | Path] = [_installed(), runner, url, str(threads)]
     folder = env["REFINER_HOME"]
     with subprocess.Popen(
         command,

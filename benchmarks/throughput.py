@@ -38,8 +38,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 
 def _to_ideal(said: dict[str, Any]) -> float:
-    seconds: float = said["seconds"]
-    return seconds / (said["calls"] * LATENCY / CONCURRENCY)
+    return float(said["seconds"] / (said["calls"] * LATENCY / CONCURRENCY))
 
 
 def _took(said: dict[str, Any]) -> str:

@@ -31,11 +31,15 @@ class ModelEngine:
         context = self.line.capabilities.context_tokens
         return None if context is None else context - min(self.max_output_tokens, context // 2)
 
-    async def count(self, messages: tuple[Message, ...], role: Role) -> Count:  # noqa: ARG002 (one model for all)
+    async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
         return await self.line.provider.count(Request(messages, 1))
 
     async def complete(
-        self, messages: tuple[Message, ...], role: Role, place: str, prediction: str | None = None  # noqa: ARG002
+        self,
+        messages: tuple[Message, ...],
+        role: Role,
+        place: str,
+        prediction: str | None = None,
     ) -> Reply:
         takes = self.line.capabilities
         request = Request(

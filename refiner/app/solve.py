@@ -36,7 +36,7 @@ async def solve(
     plan = plan_of(task, loaded.settings, resolve(loaded.settings))
     async with opened(loaded.settings, loaded.paths) as world:
         run = await create(world, plan)
-        state = await resume_run(world, run, listener)
+        state = await resume_run(world, run, listener, streams=listener is not None)
         return result_of(run, state)
 
 

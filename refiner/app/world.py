@@ -1,6 +1,6 @@
 """The world of this process: an open store, and one line to each model, shared by all of its runs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,9 @@ from refiner.run.context import Line
 from refiner.store.sql import SqlStore
 from refiner.strategies.drive import World
 
+FIRST = 16
+"""Calls that a provider gets at once before it has answered any; what it says then decides."""
+
 
 @dataclass(slots=True)
 class Lines:
@@ -26,6 +29,7 @@ class Lines:
 
     settings: Settings
     paths: Paths
+    progress: Callable[[int, int], None] | None = None
     _lines: dict[tuple[str, str | None], Line] = field(default_factory=dict)
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -33,7 +37,7 @@ class Lines:
         """The line to a model. Raises UsageError for a model that is not known or has no key."""
         async with self._lock:
             if (line := self._lines.get((name, base_url))) is None:
-                provider = await connect(name, self.settings, self.paths, base_url)
+                provider = await connect(name, self.settings, self.paths, base_url, self.progress)
                 line = await self._line(provider, name)
                 self._lines[name, base_url] = line
             return line
@@ -46,7 +50,7 @@ class Lines:
         family, _, _ = name.partition(":")
         endpoint = getattr(self.settings.providers, family, None)
         most = endpoint.concurrency if endpoint else self.settings.local.parallel
-        limiter = AdaptiveLimiter(most, per_minute=endpoint.per_minute if endpoint else None)
+        limiter = AdaptiveLimiter(most, start=FIRST, per_minute=endpoint.per_minute if endpoint else None)
         retry = self.settings.retry
         again = partial(retrying, attempts=retry.attempts, most_seconds=retry.most_seconds)
         return Line(provider, limiter.slot, again, await provider.capabilities())
@@ -61,13 +65,16 @@ async def store_of(paths: Paths) -> SqlStore:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, paths: Paths) -> AsyncIterator[World]:
+async def opened(
+    settings: Settings, paths: Paths, progress: Callable[[int, int], None] | None = None
+) -> AsyncIterator[World]:
     """Open the store and close it again, with every connection that the runs made.
 
-    Raises StoreError when the database cannot be used.
+    progress is told, in bytes done and in all, how far an embedded model's weights are joined. Raises StoreError when
+    the database cannot be used.
     """
     store = await store_of(paths)
-    lines = Lines(settings, paths)
+    lines = Lines(settings, paths, progress)
     try:
         yield World(store, lines.connect, Prompts(settings.prompts.folder), {**PRESETS, **settings.policies})
     finally:

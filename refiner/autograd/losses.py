@@ -107,6 +107,6 @@ class CheckerLoss:
         value = f"{check.message}\nVerdict: {word}"
         return Variable(value, "result of the check", sources=(variable,), operation=self), check
 
-    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:  # noqa: ARG002
+    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
         texts = (output.value, *(feedback.text for feedback in output.gradients))
         return Feedback("\n\n".join(texts), (Section("candidate", source.value),))

@@ -93,7 +93,7 @@ class Function:
 class _Concatenation:
     separator: str
 
-    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:  # noqa: ARG002
+    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
         return output.gradients[0] if len(output.gradients) == 1 else _joined(output)
 
 
@@ -105,7 +105,7 @@ def concatenate(*sources: Variable, separator: str = "\n", role: str = "concaten
 
 @dataclass(frozen=True)
 class _Sum:
-    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:  # noqa: ARG002
+    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
         return _joined(output)
 
 

@@ -23,12 +23,13 @@ def read_input(word: str | None) -> str:
         errors.note("waiting for the question on standard input; end it with Ctrl-D")
         return _text(_standard_input(), "standard input")
     path = Path(word)
-    if _is_file(path):
+    if word.strip() and _is_file(path):
         return _text(_file(path), word)
     if _looks_like_path(word):
         raise NotFoundError(f'there is no file "{word}": give a file that exists, or a question in quotes')
+    prompt = _text(word.encode("utf-8", "surrogateescape"), "the question")
     material = _text(_standard_input(), "standard input", empty=True) if _piped() else ""
-    return f"{word}\n\n{material}" if material.strip() else word
+    return f"{prompt}\n\n{material}" if material.strip() else prompt
 
 
 def _terminal() -> bool:

@@ -71,12 +71,28 @@ def ping(context: Context, name: str, base_url: str | None) -> None:
         output.text(f"{name} answered in {reply.seconds:.2f} s: {usage.tokens} tokens, {cost}")
 
 
+@model.command()
+@click.argument("name")
+@common
+def pull(context: Context, name: str) -> None:
+    """Fetch the weights NAME: qwen2.5-coder-1.5b, or OWNER/REPOSITORY/FILE.gguf of the Hugging Face hub."""
+    from refiner.cli.progress import joining
+    from refiner.providers.local.pull import pull as fetch
+
+    path = fetch(name, context.paths.models, None if context.quiet else joining)
+    if context.json:
+        output.json_line({"path": path})
+    else:
+        output.text(str(path))
+
+
 async def _ask(context: Context, name: str, base_url: str | None) -> "Reply":
+    from refiner.cli.progress import joining
     from refiner.domain.calls import Message, Request
     from refiner.providers.connect import connect
 
     settings = context.load({"base_url": base_url}).settings
-    provider = await connect(name, settings, context.paths, settings.base_url)
+    provider = await connect(name, settings, context.paths, settings.base_url, None if context.quiet else joining)
     try:
         return await provider.complete(Request((Message("user", ("Reply with the word pong.",)),), 16))
     finally:

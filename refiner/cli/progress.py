@@ -45,6 +45,18 @@ def closing(result: Result) -> str:
     return f"stopped: {result.stop.reason} after {iterations}, {spent(result.usage)}, run {result.id}"
 
 
+def joining(done: int, total: int) -> None:
+    """The bar of an embedded model whose weights are put together; seen on a terminal only, and once a machine."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return
+    share = done / total if total else 1.0
+    bar = "█" * round(30 * share)
+    sys.stderr.write(f"\r\x1b[Kpreparing the embedded model {bar:·<30} {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+    if done >= total:
+        sys.stderr.write("\r\x1b[K")
+    sys.stderr.flush()
+
+
 @dataclass
 class Progress:
     """A listener of events: keeps one line up to date on a terminal, and tells all that happens where `verbose`."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from refiner.autograd.concurrent import bare_errors
 from refiner.domain.run import Stop, StopReason
 from refiner.domain.state import RunState
 from refiner.domain.store import Store
@@ -76,11 +77,12 @@ async def steered(
                     return steering.ask(Stop(StopReason.SIGNAL, "cancel: asked for by `refiner run cancel`"), 0.0)
 
     states: list[RunState] = []
-    async with anyio.create_task_group() as group:
-        group.start_soon(signals)
-        group.start_soon(asked)
-        states.append(await drive(steering.started))
-        group.cancel_scope.cancel()
+    with bare_errors():
+        async with anyio.create_task_group() as group:
+            group.start_soon(signals)
+            group.start_soon(asked)
+            states.append(await drive(steering.started))
+            group.cancel_scope.cancel()
     if not states:
         raise AbortedError(aborted[-1])
     return states[0]

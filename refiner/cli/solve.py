@@ -132,18 +132,20 @@ async def _solved(
 ) -> int:
     from refiner.app.forecast import forecast, too_long
     from refiner.app.world import Lines, opened
+    from refiner.cli.progress import joining
     from refiner.prompts import Prompts
     from refiner.strategies.drive import create
 
     prompts, settings = Prompts(loaded.settings.prompts.folder), loaded.settings
+    bar = None if context.quiet else joining
     if dry_run:
-        lines = Lines(settings, loaded.paths)
+        lines = Lines(settings, loaded.paths, bar)
         try:
             line = await lines.connect(plan.models.answer, plan.models.base_url)
             return _say_plan(context, plan, forecast(plan, line.provider, prompts))
         finally:
             await lines.aclose()
-    async with opened(settings, loaded.paths) as world:
+    async with opened(settings, loaded.paths, bar) as world:
         line = await world.connect(plan.models.answer, plan.models.base_url)
         await too_long(plan, line.provider, prompts)
         _confirm(forecast(plan, line.provider, prompts), settings.confirm_above, yes=yes, ask=not no_input)
@@ -193,7 +195,7 @@ async def _driven(context: Context, world: "World", run: str, *, jsonl: bool) ->
             output.event(recorded)
     failure: RefinerError | None = None
     try:
-        await steered(world.store, run, lambda started: resume_run(world, run, listener, started))
+        await steered(world.store, run, lambda started: resume_run(world, run, listener, started, streams=live))
     except RefinerError as error:
         if error.exit_code == 8:
             raise

@@ -14,7 +14,7 @@ Control = Literal["stop", "cancel"]
 class RunRow:
     """A line of `run list`: what the runs table says without reading the events.
 
-    live: a process that still exists holds the run. answered: it has at least one candidate.
+    live: a process that still exists holds the run.
     """
 
     id: str

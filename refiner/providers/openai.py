@@ -71,7 +71,7 @@ class OpenAIProvider:
         )
         self._endpoint = Endpoint(name, model, url.netloc.decode(), api_key or "", key_name)
         self._official = url.host.endswith("api.openai.com")
-        self._priced = "openai" if self._official else str(url)
+        self._priced = prices.seller(str(url))
         self._free = free
         self._counter = counter
         self._context_tokens = context_tokens or prices.context_tokens(self._priced, model)

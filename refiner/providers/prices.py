@@ -52,6 +52,20 @@ def prices_of(model: str) -> Prices | None:
     return Prices(least, least_cached, least_replied, tiered)
 
 
+def seller(url: str) -> str:
+    """Whose prices hold at a base URL: its own where the tables know it, else OpenAI's.
+
+    A gateway passes OpenAI's models on at their price; a model that OpenAI does not have stays without one.
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        get_snapshot().find_provider(None, None, url)
+    except LookupError:
+        return "openai"
+    return url
+
+
 def context_tokens(provider: str, model: str) -> int | None:
     """The most tokens that a model reads, where the tables know it."""
     info = _model(provider, model)

@@ -132,8 +132,8 @@ class RunContext:
         try:
             await self.record(_started(key, attempt, role, provider.name, request, reserved))
             self._scopes[scope] = True
-            reply = await provider.complete(request, partial(self._delta, key))
-            booked = replace(reply.usage, calls=1, cost_usd=provider.price(reply.usage))
+            reply = await provider.complete(request, partial(self._delta, key) if self.journal.streams else None)
+            booked = replace(reply.usage, calls=1)
             reply = replace(reply, usage=booked)
             ended = CallFinished(key, attempt, reply)
         except RefinerError as error:

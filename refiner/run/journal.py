@@ -22,10 +22,16 @@ Listener = Callable[[Recorded | Delta], None]
 
 
 class Journal:
-    """One run's events: committed first, then folded into `state`, then published to the listener."""
+    """One run's events: committed first, then folded into `state`, then published to the listener.
 
-    def __init__(self, store: Store, run: str, past: list[Recorded], listener: Listener | None = None) -> None:
+    streams: somebody wants to see replies while they are written, which costs more than whole ones.
+    """
+
+    def __init__(
+        self, store: Store, run: str, past: list[Recorded], listener: Listener | None = None, *, streams: bool = False
+    ) -> None:
         self.run = run
+        self.streams = streams
         self.state: RunState = fold(past)
         self._store = store
         self._listener = listener
@@ -36,9 +42,11 @@ class Journal:
                 self._attempts[recorded.event.key] = recorded.event.attempt + 1
 
     @classmethod
-    async def open(cls, store: Store, run: str, listener: Listener | None = None) -> "Journal":
+    async def open(
+        cls, store: Store, run: str, listener: Listener | None = None, *, streams: bool = False
+    ) -> "Journal":
         """The journal of a stored run, folded up to its last event."""
-        return cls(store, run, await store.events(run), listener)
+        return cls(store, run, await store.events(run), listener, streams=streams)
 
     def past(self, place: str) -> Event | None:
         """The event that this run had at a place before it was interrupted."""

@@ -15,7 +15,8 @@ from refiner.store.address import shown
 def explain(error: BaseException, url: URL) -> BaseException:
     """The StoreError that a database's or the system's error comes to; any other error as it is."""
     if isinstance(error, OSError):
-        return StoreError(f"database {shown(url)} {_FULL if error.errno == errno.ENOSPC else _CLOSED}")
+        place = error.filename or f"database {shown(url)}"
+        return StoreError(f"{place} {_FULL if error.errno == errno.ENOSPC else _CLOSED}")
     if not isinstance(error, DBAPIError | sqlite3.Error):
         return error
     cause = error.orig if isinstance(error, DBAPIError) else error

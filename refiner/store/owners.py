@@ -50,7 +50,7 @@ class FileOwners:
         self._folder = folder
         self._file: tuple[int, Path] | None = None
 
-    def hold(self, owner: str, connection: Connection) -> None:  # noqa: ARG002
+    def hold(self, owner: str, connection: Connection) -> None:
         if self._file is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._path(owner)
@@ -59,7 +59,7 @@ class FileOwners:
             _held.add(file)
             self._file = file, path
 
-    def living(self, owners: Collection[str], connection: Connection) -> set[str]:  # noqa: ARG002
+    def living(self, owners: Collection[str], connection: Connection) -> set[str]:
         return {owner for owner in owners if self._lives(owner)}
 
     def let_go(self) -> None:

@@ -86,9 +86,15 @@ class Writer:
                 for job in jobs:
                     self._commit([job])
             else:
-                _settle([(job, None, explain(error, self._database.url)) for job in jobs])
+                _settle([(job, None, self._explained(error)) for job in jobs])
         else:
             _settle([(job, result, None) for job, result in zip(jobs, results, strict=True)])
+
+    def _explained(self, error: Exception) -> BaseException:
+        fault = explain(error, self._database.url)
+        if fault is not error:
+            fault.__cause__ = error
+        return fault
 
     def _perform(self, connection: Connection, jobs: Sequence[_Job]) -> list[Any]:
         appends = [job.work for job in jobs if isinstance(job.work, Append)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from refiner.domain.calls import Usage
-from refiner.domain.errors import RefinerError, UsageError
+from refiner.domain.errors import RefinerError, StoreError, UsageError
 from refiner.domain.events import RunFinished, RunResumed, RunStarted
 from refiner.domain.run import Plan, Stop, StopReason
 from refiner.domain.state import RunState
@@ -49,13 +49,16 @@ async def resume_run(
     run: str,
     listener: Listener | None = None,
     started: Callable[[RunContext], None] | None = None,
+    *,
+    streams: bool = False,
 ) -> RunState:
     """Drive a run that this process holds to its end, from wherever its journal leaves off.
 
-    started is handed the run's context, through which the run can be interrupted. Errors of providers end the run as
-    failed, with its best answer kept, and are raised with `run` set; a store that fails leaves the run as it stands.
+    streams: the listener also hears replies while they are written. started is handed the run's context, through
+    which the run can be interrupted. Errors of providers end the run as failed, with its best answer kept, and are
+    raised with `run` set; a store that fails leaves the run as it stands.
     """
-    journal = await Journal.open(world.store, run, listener)
+    journal = await Journal.open(world.store, run, listener, streams=streams)
     plan = journal.state.plan
     if plan is None:
         raise UsageError(f"run {run} was never started")
@@ -70,7 +73,8 @@ async def resume_run(
         stop = await _driven(context, world, plan)
     except RefinerError as error:
         error.run = run
-        await _failed(journal, error)
+        if not isinstance(error, StoreError):
+            await _failed(journal, error)
         raise
     return await _finished(journal, stop)
 

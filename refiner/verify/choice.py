@@ -12,6 +12,9 @@ _TRAIL = r"[\s)\]}$\"'”]*"
 _AFTER = re.compile(
     r"\W*$|[^\w\s]|\s+(?:[(\[A-Z\d\\$]|(?:or|and|is|because|since|as|for|due|which|follows|holds|with)\b)", re.DOTALL
 )
+_HEDGE = re.compile(
+    r"^(?:(?:probably|(?:most\s+)?likely|clearly|definitely|indeed|therefore|thus)\b[\s,:]*)+", re.IGNORECASE
+)
 _REFUSED = re.compile(r"(?:not|none|neither|nor|isn't|cannot|can't)\b", re.IGNORECASE)
 _PAIRED = re.compile(r"(?:either|both|between)\b\s*", re.IGNORECASE)
 
@@ -19,10 +22,10 @@ _PAIRED = re.compile(r"(?:either|both|between)\b\s*", re.IGNORECASE)
 def choose(text: str, options: Sequence[Option]) -> str | None:
     """The label of the option that a reply settles on; None when it names none, or several at once."""
     for statement in statements(text):
-        if hollow(statement.text):
-            return None
         if found := named(statement.text, options):
             return found.pop() if len(found) == 1 else None
+        if hollow(statement.text):
+            return None
     lines = [line.strip() for line in unmarked(text).splitlines()]
     while lines and not lines[-1]:
         lines.pop()
@@ -42,6 +45,7 @@ def _unmarked_choice(lines: Sequence[str], options: Sequence[Option]) -> str | N
 
 def named(statement: str, options: Sequence[Option]) -> set[str]:
     """The labels that the beginning of a statement stands for, by label or by the option's text."""
+    statement = _HEDGE.sub("", statement)
     whole = _plain(statement)
     for written in ("label", "text"):
         if exact := {option.label for option in options if _plain(getattr(option, written)) == whole}:

@@ -1,6 +1,7 @@
 """model: who can be asked, what it costs, whether it answers."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -40,8 +41,32 @@ def test_the_embedded_model_is_free_and_unknown_is_unknown(capsys: pytest.Captur
     assert "did you mean openai:gpt-4o" in capsys.readouterr().err
 
 
+def test_list_names_the_embedded_models_and_pulled_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = tmp_path / "models"
+    (models / "owner").mkdir(parents=True)
+    for name in ("qwen2.5-coder-1.5b.gguf", "owner/other.gguf", "owner/.other.gguf.part"):
+        (models / name).write_bytes(b"GGUF")
+    assert main(["model", "--json", "--set", f"local.models={models}"]) == 0
+    states = {each["model"]: each["state"] for each in json.loads(capsys.readouterr().out)}
+    local = {name: state for name, state in states.items() if name.startswith("local:")}
+    assert local["local:qwen2.5-coder-1.5b"] == local["local:owner/other.gguf"] == "installed"
+    assert len(local) == 3
+
+
+def test_pull_leaves_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "qwen2.5-coder-0.5b.gguf"
+    file.write_bytes(b"GGUF")
+    assert main(["model", "pull", "qwen2.5-coder-0.5b", "--json", "--set", f"local.models={tmp_path}"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"path": str(file)}
+
+
+def test_pull_of_a_name_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["model", "pull", "gpt-4o"]) == 2
+    assert capsys.readouterr().err.startswith("refiner: error: ")
+
+
 def test_ping_without_a_key_says_which(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["model", "ping", "openai:gpt-4o"]) == 5
+    assert main(["model", "ping", "openai:gpt-4o"]) == 2
     assert "openai needs a key: set OPENAI_API_KEY" in capsys.readouterr().err
 
 

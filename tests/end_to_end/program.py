@@ -136,18 +136,15 @@ class Program:
         """
         around = {name: value for name, value in {**self.environ, **environ}.items() if value is not None}
         request = {"words": words, "environ": around, "folder": str(self.folder), "connections": str(connections or "")}
-        out, err = TemporaryFile(), TemporaryFile()
         heard, report = os.pipe()
-        read, write = os.pipe()
+        out, written = _pipe() if piped else _file()
+        err, complained = _file()
         with _input(stdin) as given:
-            target = write if piped else out.fileno() if stdout is None else stdout
-            streams = [given.fileno(), target, err.fileno(), report]
+            streams = [given.fileno(), written if stdout is None else stdout, complained, report]
             socket.send_fds(self.requests, [json.dumps(request).encode()], streams)
-        os.close(report)
-        os.close(write)
-        process = Process(heard, os.fdopen(read, "rb") if piped else out, err)
-        if not piped:
-            os.close(read)
+        for descriptor in (report, written, complained):
+            os.close(descriptor)
+        process = Process(heard, out, err)
         self.started.append(process)
         return process
 
@@ -203,6 +200,16 @@ def _input(content: bytes | None) -> Iterator[IO[bytes]]:
             file.write(content)
             file.seek(0)
             yield file
+
+
+def _pipe() -> tuple[IO[bytes], int]:
+    read, write = os.pipe()
+    return os.fdopen(read, "rb"), write
+
+
+def _file() -> tuple[IO[bytes], int]:
+    file: IO[bytes] = TemporaryFile()  # noqa: SIM115 (it is closed when the process has ended)
+    return file, os.dup(file.fileno())
 
 
 def _rest(stream: IO[bytes]) -> str:

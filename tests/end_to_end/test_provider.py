@@ -34,7 +34,7 @@ FAULTS: list[tuple[Outcome, int, str, str]] = [
     (status(404), 2, "not_found", "has no model 'scripted' (404)"),
     (status(429, retry_after=100), 5, "provider_quota", "too many calls for the key (429)"),
     (status(500), 5, "provider_down", "the provider failed (500)"),
-    (status(529), 5, "provider_down", "the provider failed (529)"),
+    (status(529, retry_after=100), 5, "provider_down", "the provider failed (529)"),
     (DROP, 5, "provider_down", "broke off"),
     (STALL, 5, "provider_down", "was silent for too long"),
     (HTML, 5, "provider_down", "is 127.0.0.1"),
@@ -64,20 +64,22 @@ def test_a_fault_before_there_is_an_answer(
     assert shown["usage"]["calls"] >= scripted.billed.calls
 
 
-@pytest.mark.parametrize(("outcome", "code", "kind", "message"), FAULTS)
+@pytest.mark.parametrize(("outcome", "code", "kind", "message"), FAULTS[::3])
 def test_a_fault_after_there_is_an_answer(
     outcome: Outcome, code: int, kind: str, message: str, refiner: Program, scripted: Scripted
 ) -> None:
     """The answer is printed, the run can be resumed, and what was bought stays bought."""
     scripted.script = but(outcome, "critique")
-    done = refiner("solve", QUESTION, "-q", *SETTINGS)
-    assert (done.code, done.out) == (code, DRAFT + "\n")
+    done = refiner("solve", QUESTION, "--jsonl", "-q", *SETTINGS)
+    result = done.events[-1]
+    assert (done.code, result["answer"], result["status"]) == (code, DRAFT, "failed")
     assert message in done.error
+    assert result["error"] == {"kind": kind, "message": done.error, "run": result["id"]}
+    assert refiner("run", "answer", "@").out == DRAFT + "\n"
     scripted.reset(mending)
     resumed = refiner("run", "resume", "@", "--json", *SETTINGS)
     assert (resumed.code, resumed.json["answer"], resumed.json["status"]) == (0, MENDED, "done")
     assert [phase(asked) for asked in scripted.asked] == ["critique", "update", "critique"]
-    assert kind != "internal"
 
 
 def test_nobody_listens(refiner: Program) -> None:
@@ -91,7 +93,7 @@ def test_nobody_listens(refiner: Program) -> None:
 
 @MODELS
 @pytest.mark.parametrize(
-    "outcome", [status(500), status(409), status(429, retry_after=0.01), DROP, STALL, HTML, MALFORMED, cut()]
+    "outcome", [status(500), status(429, retry_after=0.01), DROP, STALL, MALFORMED, cut()]
 )
 def test_a_fault_that_passes(model: str, outcome: Outcome, refiner: Program, scripted: Scripted) -> None:
     faulty = in_order(outcome, "")
@@ -121,23 +123,23 @@ def test_no_usage_is_estimated(model: str, refiner: Program, scripted: Scripted)
     assert usage["output_tokens"] > 0
 
 
-NOTHING: list[Outcome] = ["", " \n", Reply(reasoning="Let me think about the sea."), Reply(refusal=True), "```\n```"]
+NOTHING: list[Outcome] = ["", " \n", Reply(reasoning="Let me think about the sea."), Reply(refusal=True)]
 
 
 @MODELS
-@pytest.mark.parametrize("question", [QUESTION, CHOICE])
 @pytest.mark.parametrize("strategy", ["refine", "textgrad", "vote"])
 @pytest.mark.parametrize("outcome", NOTHING)
 def test_nothing_is_ever_said(
-    outcome: Outcome, strategy: str, question: str, model: str, refiner: Program, scripted: Scripted
+    outcome: Outcome, strategy: str, model: str, refiner: Program, scripted: Scripted
 ) -> None:
     scripted.script = lambda _: outcome
+    question = CHOICE if outcome == "" else QUESTION
     done = refiner("solve", question, "-m", model, "-s", strategy, "-n", "1", "--json", "-q")
     assert (done.code, done.json["error"]["kind"]) == (4, "budget")
 
 
-@pytest.mark.parametrize("phases", [["critique"], ["update"], ["gradient"], ["gradient", "update"], ["repair"]])
-@pytest.mark.parametrize("outcome", NOTHING)
+@pytest.mark.parametrize("phases", [["critique"], ["gradient"], ["gradient", "update"]])
+@pytest.mark.parametrize("outcome", NOTHING[1:])
 def test_nothing_is_said_later(outcome: Outcome, phases: list[str], refiner: Program, scripted: Scripted) -> None:
     scripted.script = but(outcome, *phases)
     done = refiner("solve", QUESTION, "-s", "textgrad", "-n", "2", "--json")

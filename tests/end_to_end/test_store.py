@@ -58,7 +58,7 @@ def test_a_disk_that_fills_up_in_a_run(refiner: Program, tmp_path: Path, scripte
         assert refiner("solve", "Why?", REFINER_HOME=str(disk)).code == 0
         filler = disk / "filler"
 
-        def script(asked: object) -> str:
+        def script(_: object) -> str:
             fill(filler)
             return DRAFT
 

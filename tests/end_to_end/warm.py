@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _reporting(request: dict[str, Any], *descriptors: int) -> int:
-    """In a process of its own: start the program, and report how it ended. Returns the program's code in the program."""
+    """In a process of its own: start the program, and report how it ended. It returns in the program alone."""
     *streams, report = descriptors
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()

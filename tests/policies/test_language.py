@@ -113,7 +113,7 @@ def test_a_wrong_expression_is_told_where_and_what_instead(expression: str, mess
 
 
 def test_without_a_near_name_all_are_listed() -> None:
-    with pytest.raises(UsageError, match="only iterations, calls,.* careful, thrifty"):
+    with pytest.raises(UsageError, match=r"only iterations, calls,.* careful, thrifty"):
         parse("zzzz")
 
 

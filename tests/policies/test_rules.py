@@ -3,7 +3,8 @@
 import pytest
 
 from refiner.domain.calls import Usage
-from refiner.domain.run import Stop, StopReason, Tests, Verdict
+from refiner.domain.run import Stop, StopReason, Verdict
+from refiner.domain.run import Tests as Passes
 from refiner.policies import (
     Agree,
     AllTests,
@@ -127,6 +128,6 @@ def test_clean_is_the_critics_word_on_what_was_kept() -> None:
 
 def test_tests_have_to_be_there_and_pass() -> None:
     assert AllTests()(run([Move()]), 0) is None
-    assert AllTests()(run([Move(tests=Tests(0, 0))]), 0) is None
-    assert AllTests()(run([Move(tests=Tests(2, 3))]), 0) is None
-    assert AllTests()(run([Move(tests=Tests(3, 3))]), 0) == Stop(StopReason.TESTS_PASS, "3 of 3 tests pass")
+    assert AllTests()(run([Move(tests=Passes(0, 0))]), 0) is None
+    assert AllTests()(run([Move(tests=Passes(2, 3))]), 0) is None
+    assert AllTests()(run([Move(tests=Passes(3, 3))]), 0) == Stop(StopReason.TESTS_PASS, "3 of 3 tests pass")

@@ -50,6 +50,13 @@ async def test_a_refused_parameter_is_left_out_from_then_on(scripted: Scripted, 
     assert first.notes == second.notes
 
 
+async def test_several_refused_parameters_are_left_out_in_one_attempt(scripted: Scripted) -> None:
+    scripted.script = unsupported("temperature", unsupported("seed", unsupported("stream_options", lambda _: "fine")))
+    assert (await ask("openai", scripted, request(temperature=0.0, seed=1), streams=True)).text == "fine"
+    assert {"temperature", "seed", "stream_options"}.isdisjoint(scripted.asked[-1].body)
+    assert len(scripted.asked) == 4
+
+
 async def test_a_refusal_in_a_validators_words(scripted: Scripted) -> None:
     def script(asked: Asked) -> Outcome:
         if "seed" in asked.body:

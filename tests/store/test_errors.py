@@ -156,6 +156,14 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert "check the rights of the file and its folder" in refusal(tmp_path / "file" / "refiner.db", tmp_path)
 
 
+async def test_a_folder_for_locks_that_cannot_be_made(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    store = SqlStore.open(f"sqlite:///{file}", state=tmp_path / "state")
+    with pytest.raises(StoreError, match="state/owners cannot be opened or written"):
+        await store.create("r-1")
+    await store.aclose()
+
+
 def test_a_folder_and_a_file_that_may_not_be_written(tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir()
@@ -218,4 +226,5 @@ async def test_what_a_model_wrote_is_not_in_an_error(store: SqlStore) -> None:
     await store.append("r-1", [STARTED])
     with pytest.raises(StoreError) as raised:
         await store.append("r-1", [Note("a secret of the user"), STARTED])
+    assert raised.value.__cause__ is not None
     assert "a secret of the user" not in str(raised.value) + str(raised.value.__cause__)

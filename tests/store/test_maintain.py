@@ -94,7 +94,7 @@ async def test_a_backup_never_overwrites(tmp_path: Path) -> None:
     assert copy.read_text() == "precious"
     with pytest.raises(UsageError, match="pg_dump"):
         maintain.backup("postgresql://me:s3cret@db/refiner", tmp_path / "dump")
-    with pytest.raises(StoreError, match=r"nowhere/copy\.db cannot be opened or written"):
+    with pytest.raises(StoreError, match=r"nowhere/copy\.db\.part cannot be opened or written"):
         maintain.backup(url, tmp_path / "nowhere" / "copy.db")
     (tmp_path / "broken.db").write_text("no database " * 100)
     with pytest.raises(StoreError, match=r"broken\.db is damaged"):

@@ -73,7 +73,7 @@ async def test_the_line_of_a_run_follows_its_events(store: SqlStore) -> None:
     await store.claim("r-1")
     await store.append("r-1", TRAJECTORY[-1:])
     (row,) = await store.runs()
-    assert (row.status, row.live, row.stop) == ("running", True, None)
+    assert (row.status, row.live, row.stop, row.iterations) == ("running", True, None, 1)
 
 
 async def test_an_unknown_cost_stays_unknown(store: SqlStore) -> None:

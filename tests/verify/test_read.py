@@ -54,6 +54,7 @@ TEXT = Task("?", Kind.TEXT)
         ("A) London\nB) Paris\nC) Rome\nD) New York\n\nB) Paris", "B"),
         ("I weighed them all. Option B is correct", "B"),
         ("Looking at rivers, (B) is the correct answer here", "B"),
+        ("The answer is most likely B, because of the Seine.", "B"),
         ("The answer is A.", "A"),
         ("The answer is D) New York", "D"),
         ("Answer: new york", "D"),
@@ -204,6 +205,12 @@ def test_text_is_the_short_answer_or_the_whole_reply(reply: str, parsed: str | N
 def test_an_essay_after_the_marker_is_kept_whole() -> None:
     essay = "Answer: " + "word " * 100
     assert read(essay, TEXT) == essay.strip()
+
+
+def test_an_option_may_be_labelled_like_a_place_left_open() -> None:
+    many = Task("?", Kind.CHOICE, tuple(Option(chr(65 + at), f"number {at}") for at in range(26)))
+    assert read("Answer: X", many) == "X"
+    assert read("Answer: X", CITIES) is None
 
 
 def test_several_lines_below_the_marker_are_kept_whole() -> None:

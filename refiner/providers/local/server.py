@@ -102,7 +102,7 @@ def _say(report: int, text: str) -> None:
 
 def _first_error(log: str) -> str:
     """The first error that llama.cpp logged: the cause, where the later ones are its consequences."""
-    found = re.search(r"^\S+ E \s*(.+)$", Path(log).read_text(encoding="utf-8", errors="replace"), re.M)
+    found = re.search(r"^\S+ E \s*(.+)$", Path(log).read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
     return found[1] if found else ""
 
 

@@ -5,7 +5,6 @@ server ends once it has that lock alone. Another lock is held from before a serv
 by the starter and by the server itself. So none is started twice, and none ends while somebody uses it.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -18,8 +17,10 @@ import tempfile
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio
+import anyio.to_thread
 
 from refiner.config.paths import made
 from refiner.domain.errors import ProviderError, StoreError, UsageError
@@ -98,20 +99,9 @@ class Lease:
             parallel=settings.parallel,
             speculation=settings.speculation,
         )
-        command = [sys.executable, "-P", "-m", "refiner.providers.local.server", json.dumps(asdict(options))]
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(starting,),
-            cwd="/",
-            env={name: value for name, value in os.environ.items() if not name.upper().endswith(_SECRET)},
-            start_new_session=True,
-        ) as process:
-            assert process.stdout is not None
-            await anyio.wait_readable(process.stdout)
-            said = process.stdout.read().decode(errors="replace")
+        with await anyio.to_thread.run_sync(_spawn, options) as report:
+            await anyio.wait_readable(report)
+            said = report.read().decode(errors="replace")
         if said == READY:
             return
         if said:
@@ -120,6 +110,27 @@ class Lease:
 
     def _file(self, kind: str) -> Path:
         return self._base.with_suffix(f".{kind}")
+
+
+def _spawn(options: Options) -> BinaryIO:
+    """Start the server, which leaves at once whoever starts it; the pipe on which it reports."""
+    environ = {name: value for name, value in os.environ.items() if not name.upper().endswith(_SECRET)}
+    reading, writing = os.pipe()
+    try:
+        subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-P", "-m", "refiner.providers.local.server", json.dumps(asdict(options))],
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(options.starting,),
+            cwd="/",
+            env=environ,
+            start_new_session=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    return os.fdopen(reading, "rb")
 
 
 async def _locked(descriptor: int, kind: int) -> None:
