@@ -23,7 +23,7 @@ class ScriptedEngine:
     running: int = 0
     most_running: int = 0
 
-    async def count(self, messages: tuple[Message, ...], role: Role) -> Count:  # noqa: ARG002
+    async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
         return Count(sum(len(message.text.split()) for message in messages), exact=True)
 
     async def complete(
@@ -31,7 +31,7 @@ class ScriptedEngine:
         messages: tuple[Message, ...],
         role: Role,
         place: str,
-        prediction: str | None = None,  # noqa: ARG002
+        prediction: str | None = None,
     ) -> Reply:
         self.running += 1
         self.most_running = max(self.most_running, self.running)

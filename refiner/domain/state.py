@@ -59,6 +59,11 @@ class ChainState:
         return tuple(step for step in self.steps if step.accepted)
 
     @property
+    def voters(self) -> tuple[Step, ...]:
+        """The iterates that have a vote: the accepted ones, and a rewrite that left its text as it was."""
+        return tuple(step for step in self.steps if step.accepted or step.candidate.problem == "unchanged")
+
+    @property
     def current(self) -> Step | None:
         """The last step that the gate let through: what the next update starts from."""
         return next((step for step in reversed(self.steps) if step.accepted), None)

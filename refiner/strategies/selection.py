@@ -77,7 +77,7 @@ def select(state: RunState, *, final_only: bool = False) -> Selected | None:
     assert state.plan is not None  # noqa: S101
     chains = [state.chains[number] for number in sorted(state.chains)]
     finals = [chain.current for chain in chains if chain.current is not None]
-    voters = finals if final_only else [step for chain in chains for step in chain.accepted]
+    voters = finals if final_only else [step for chain in chains for step in chain.voters]
     if not voters:
         drafts = [chain.steps[0] for chain in chains if chain.steps and chain.steps[0].candidate.text.strip()]
         return _selected(drafts[0], state) if drafts else None

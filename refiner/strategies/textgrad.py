@@ -26,5 +26,5 @@ async def _chains(context: RunContext, prompts: Prompts, *, direct: bool) -> Sto
     stops = await gather(*(partial(refine, chain, direct=direct, shuffle=chain.number > 0) for chain in chains))
     if len(stops) == 1:
         return stops[0]
-    steps = [step for chain in chains for step in chain.state.accepted]
+    steps = [step for chain in chains for step in chain.state.voters]
     return outcome(tally(steps), len(steps))

@@ -1,7 +1,9 @@
 """The program as its user sees it: words, a folder and an environment in; streams and an exit code out."""
 
+import contextlib
 import json
 import os
+import pty
 import select
 import signal
 import socket
@@ -9,7 +11,6 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -115,10 +116,15 @@ class Program:
         return self.home / "data" / "refiner.db"
 
     def __call__(
-        self, *words: str, stdin: bytes | None = None, connections: Path | None = None, **environ: str | None
+        self,
+        *words: str,
+        stdin: bytes | None = None,
+        terminal: bool = False,
+        connections: Path | None = None,
+        **environ: str | None,
     ) -> Done:
         """Run a command line to its end; an environment variable of None is taken away."""
-        return self.start(*words, stdin=stdin, connections=connections, **environ).wait()
+        return self.start(*words, stdin=stdin, terminal=terminal, connections=connections, **environ).wait()
 
     def start(
         self,
@@ -126,19 +132,20 @@ class Program:
         stdin: bytes | None = None,
         stdout: int | None = None,
         piped: bool = False,
+        terminal: bool = False,
         connections: Path | None = None,
         **environ: str | None,
     ) -> Process:
         """Begin a command line.
 
         stdout: the descriptor that standard output goes to instead of being kept. piped: `Process.line` reads it.
-        connections: a file that gets every address that the process reaches for.
+        terminal: standard error is one. connections: a file that gets every address that the process reaches for.
         """
         around = {name: value for name, value in {**self.environ, **environ}.items() if value is not None}
         request = {"words": words, "environ": around, "folder": str(self.folder), "connections": str(connections or "")}
         heard, report = os.pipe()
         out, written = _pipe() if piped else _file()
-        err, complained = _file()
+        err, complained = _terminal() if terminal else _file()
         with _input(stdin) as given:
             streams = [given.fileno(), written if stdout is None else stdout, complained, report]
             socket.send_fds(self.requests, [json.dumps(request).encode()], streams)
@@ -149,7 +156,7 @@ class Program:
         return process
 
 
-@contextmanager
+@contextlib.contextmanager
 def warm() -> Iterator[socket.socket]:
     """A way to ask for processes that start at once: they are forked from one that has imported everything."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -161,7 +168,7 @@ def warm() -> Iterator[socket.socket]:
         ours.shutdown(socket.SHUT_RDWR)
 
 
-@contextmanager
+@contextlib.contextmanager
 def seated(requests: socket.socket, place: Path, server: Scripted) -> Iterator[Program]:
     """The program for one user: a home of their own, a key, and the scripted server behind every provider."""
     folder, home = place / "work", place / "user"
@@ -183,7 +190,7 @@ def seated(requests: socket.socket, place: Path, server: Scripted) -> Iterator[P
         process.end()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _input(content: bytes | None) -> Iterator[IO[bytes]]:
     """Standard input: nothing, or a pipe that holds the content, or a file where a pipe would be full."""
     if content is None:
@@ -212,8 +219,17 @@ def _file() -> tuple[IO[bytes], int]:
     return file, os.dup(file.fileno())
 
 
+def _terminal() -> tuple[IO[bytes], int]:
+    master, slave = pty.openpty()
+    return os.fdopen(master, "rb", buffering=0), slave
+
+
 def _rest(stream: IO[bytes]) -> str:
     with stream:
         if stream.seekable():
             stream.seek(0)
-        return stream.read().decode()
+        chunks = []
+        with contextlib.suppress(OSError):  # a terminal that everybody has left fails to be read
+            while chunk := stream.read(1 << 16):
+                chunks.append(chunk)
+        return b"".join(chunks).decode()

@@ -6,9 +6,9 @@ import pytest
 
 from refiner.domain.calls import Usage
 from refiner.providers.prices import price
-from tests.end_to_end.model import CALLS, DRAFT, MENDED, QUESTION, mending, phase
+from tests.end_to_end.model import CALLS, DRAFT, MENDED, QUESTION, but, mending
 from tests.end_to_end.program import Program
-from tests.scripted import MALFORMED, Asked, Outcome, Reply, Scripted, cut
+from tests.scripted import MALFORMED, STALL, Outcome, Reply, Scripted, cut
 
 MODEL = "claude-haiku-4-5"
 """A model whose price is known, at whatever address it is asked."""
@@ -35,7 +35,7 @@ def talkative(seed: int) -> Outcome:
     if dice.random() < 0.1:
         return dice.choice([MALFORMED, cut(LONG)])
     said = f"Answer: {dice.choice('ABCD')}"
-    return Reply(dice.choice([said, f"{said}\nVerdict: flawed", LONG, f"{LONG}\n{said}"]), usage=dice.random() < 0.8)
+    return dice.choice([said, f"{said}\nVerdict: flawed", LONG, f"{LONG}\n{said}"])
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -67,11 +67,18 @@ def test_no_limit_is_passed(seed: int, refiner: Program, scripted: Scripted) -> 
         assert used.tokens <= limits["--max-tokens"]
     if "--max-cost" in chosen:
         assert cost(used) <= limits["--max-cost"]
-    if "usage" in done.json and not done.json["usage"]["estimated"]:
-        told = done.json["usage"]
-        assert told["calls"] >= used.calls
-        assert told["input_tokens"] + told["output_tokens"] >= used.tokens
-        assert told["cost_usd"] >= cost(used) - 1e-9
+    told = refiner("run", "show", "@", "--json").json["usage"]
+    assert told["calls"] >= used.calls
+    assert told["input_tokens"] + told["output_tokens"] >= used.tokens
+    assert told["cost_usd"] >= cost(used) - 1e-9
+
+
+@pytest.mark.parametrize("model", ["openai:scripted", f"anthropic:{MODEL}"])
+def test_no_limit_is_passed_where_usage_is_not_told(model: str, refiner: Program, scripted: Scripted) -> None:
+    """What is not known is booked at the most that it can be, as with a call that was cut off."""
+    scripted.script = lambda _: Reply(LONG, usage=False)
+    refiner("solve", CHOICE, "-m", model, "--max-tokens", "5000", "--max-output-tokens", "1000")
+    assert billed(scripted).tokens <= 5000
 
 
 @pytest.mark.parametrize("strategy", ["textgrad", "refine", "vote"])
@@ -118,11 +125,7 @@ def test_a_price_that_is_unknown_is_null(refiner: Program, scripted: Scripted) -
 
 def test_a_resumed_run_keeps_its_limits(refiner: Program, scripted: Scripted) -> None:
     """A call that was cut off is booked at its most, and what it may have cost is gone for the resumption too."""
-
-    def script(asked: Asked) -> Outcome:
-        return cut() if phase(asked) == "critique" else mending(asked)
-
-    scripted.script = script
+    scripted.script = but(cut(), "critique")
     words = ("solve", QUESTION, "--max-tokens", "4000", "--max-output-tokens", "500")
     assert refiner(*words).code == 5
     scripted.script = mending
@@ -134,7 +137,7 @@ def test_a_resumed_run_keeps_its_limits(refiner: Program, scripted: Scripted) ->
 
 
 def test_time_is_a_limit_too(refiner: Program, scripted: Scripted) -> None:
-    scripted.script = lambda asked: Reply(DRAFT, pause=0.5) if phase(asked) == "critique" else mending(asked)
+    scripted.script = but(STALL, "critique")
     done = refiner("solve", QUESTION, "--max-time", "1s", "--json")
     told = done.json
     assert (done.code, told["stop"]["reason"], told["answer"]) == (0, "time", DRAFT)

@@ -92,9 +92,7 @@ def test_nobody_listens(refiner: Program) -> None:
 
 
 @MODELS
-@pytest.mark.parametrize(
-    "outcome", [status(500), status(429, retry_after=0.01), DROP, STALL, MALFORMED, cut()]
-)
+@pytest.mark.parametrize("outcome", [status(500), status(429, retry_after=0.01), DROP, STALL, MALFORMED, cut()])
 def test_a_fault_that_passes(model: str, outcome: Outcome, refiner: Program, scripted: Scripted) -> None:
     faulty = in_order(outcome, "")
     scripted.script = lambda asked: mending(asked) if (said := faulty(asked)) == "" else said

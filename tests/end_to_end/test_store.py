@@ -3,14 +3,15 @@
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from tests.end_to_end.model import DRAFT, MENDED, QUESTION, but, mending
+from tests.end_to_end.model import DRAFT, MENDED, QUESTION, mending
 from tests.end_to_end.program import Done, Program
-from tests.scripted import Reply, Scripted
+from tests.scripted import Asked, Outcome, Scripted
 
 
 @contextmanager
@@ -127,21 +128,22 @@ def test_a_database_that_cannot_be_used(
 
 
 def test_a_database_that_is_locked(refiner: Program, scripted: Scripted) -> None:
-    """Before the first call and in the middle of a run, side by side, for each waits its ten seconds."""
-    scripted.script = but(Reply(DRAFT, pause=0.05), "draft", then=mending)
-    with ExitStack() as stack:
-        assert refiner("run", "list").code == 0
-        running = refiner.start("solve", QUESTION, "--jsonl", "-q", piped=True)
-        while '"call-started"' not in running.line():
-            pass
-        lock = stack.enter_context(closing(sqlite3.connect(refiner.database, isolation_level=None)))
+    """Before the first call, and in the middle of a run: side by side, for each waits its ten seconds."""
+    assert refiner("run", "list").code == 0
+    lock = sqlite3.connect(refiner.database, isolation_level=None, check_same_thread=False)
+    locked = Event()
+
+    def script(asked: Asked) -> Outcome:
         lock.execute("BEGIN IMMEDIATE")
+        locked.set()
+        return mending(asked)
+
+    with closing(lock):
+        scripted.script = script
+        running = refiner.start("solve", QUESTION, "-q")
+        assert locked.wait(60)
         waiting = refiner.start("solve", "Why?")
-        assert refused(waiting.wait(), "is locked by another program")
-        ended = running.wait()
-        assert (ended.code, "is locked by another program" in ended.error) == (8, True)
-        lock.execute("ROLLBACK")
+        assert all(refused(process.wait(), "is locked by another program") for process in (waiting, running))
     scripted.script = mending
-    resumed = refiner("run", "resume", "@")
-    assert (resumed.code, resumed.out) == (0, MENDED + "\n")
-    assert refiner("run", "show", "@", "--json").json["usage"]["calls"] == 5
+    resumed = refiner("run", "resume", "@", "--json")
+    assert (resumed.code, resumed.json["answer"], resumed.json["usage"]["calls"]) == (0, MENDED, 5)

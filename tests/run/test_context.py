@@ -110,7 +110,7 @@ async def test_the_call_limit_holds_over_concurrent_chains(scripted: Scripted, t
 
 
 async def test_a_provider_that_stays_down_is_given_up(scripted: Scripted, tmp_path: Path) -> None:
-    scripted.script = status(503)
+    scripted.script = in_order(status(503))
     with pytest.raises(ProviderError):
         await solved(scripted, tmp_path, plan(QUESTION))
     assert len(scripted.asked) >= 3

