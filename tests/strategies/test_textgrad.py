@@ -101,7 +101,8 @@ async def test_the_gate_keeps_what_was_there_when_the_update_is_none(
     assert (draft.accepted, step.accepted) == (True, False)
     assert step.decision is not None
     assert step.decision.reason == reason
-    assert state.answer == draft
+    assert state.answer is not None
+    assert state.answer.candidate.text == draft.candidate.text
 
 
 async def test_a_readable_update_replaces_a_draft_that_could_not_be_read(scripted: Scripted, tmp_path: Path) -> None:
