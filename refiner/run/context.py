@@ -127,24 +127,27 @@ class RunContext:
         reserved = await self._ledger.reserve(count.tokens, request.max_output_tokens, provider.price)
         attempt = self.journal.next_attempt(key)
         request = replace(request, max_output_tokens=reserved.output_tokens)
-        booked = reserved
-        ended: Event = CallFailed(key, attempt, "interrupted", reserved)
+        booked = Usage()
+        ended: Event | None = None
         try:
             await self.record(_started(key, attempt, role, provider.name, request, reserved))
+            booked = reserved
+            ended = CallFailed(key, attempt, "interrupted", reserved)
             self._scopes[scope] = True
             reply = await provider.complete(request, partial(self._delta, key) if self.journal.streams else None)
             booked = replace(reply.usage, calls=1)
             reply = replace(reply, usage=booked)
             ended = CallFinished(key, attempt, reply)
         except RefinerError as error:
-            booked = Usage() if not getattr(error, "billed", False) else reserved
-            ended = CallFailed(key, attempt, str(error), booked)
+            booked = booked if getattr(error, "billed", False) else Usage()
+            ended = ended and CallFailed(key, attempt, str(error), booked)
             raise
         finally:
             self._scopes[scope] = False
             self._ledger.settle(reserved, booked)
-            with anyio.CancelScope(shield=True):
-                await self.record(ended)
+            if ended:
+                with anyio.CancelScope(shield=True):
+                    await self.record(ended)
         return reply
 
     def _request(

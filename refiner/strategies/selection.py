@@ -57,6 +57,8 @@ def decided(leader: int, runner_up: int) -> bool:
 def outcome(counted: Tally, answers: int) -> Stop:
     """How a vote over so many answers ended."""
     leader, runner_up = counted.lead
+    if not leader:
+        return Stop(StopReason.VOTE_DECIDED, f"none of {answers} answers can be read")
     if leader == answers:
         return Stop(StopReason.AGREED, f"all {answers} answers agree")
     return Stop(StopReason.VOTE_DECIDED, f"{leader} of {answers} answers agree, {runner_up} stand behind the next")

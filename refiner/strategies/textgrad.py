@@ -1,12 +1,9 @@
 """`textgrad` and `refine`: the published loop, and a vote over all iterates (2406.07496)."""
 
-from functools import partial
-
-from refiner.autograd.concurrent import gather
 from refiner.domain.run import Stop
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext
-from refiner.strategies.loop import refine
+from refiner.strategies.loop import refine_all
 from refiner.strategies.selection import outcome, tally
 from refiner.strategies.verbs import Chain
 
@@ -23,8 +20,8 @@ async def refine_directly(context: RunContext, prompts: Prompts) -> Stop:
 
 async def _chains(context: RunContext, prompts: Prompts, *, direct: bool) -> Stop:
     chains = [Chain(context, number, prompts) for number in range(context.plan.chains)]
-    stops = await gather(*(partial(refine, chain, direct=direct, shuffle=chain.number > 0) for chain in chains))
-    if len(stops) == 1:
-        return stops[0]
+    stops, ended = await refine_all(chains, direct=direct)
+    if len(stops) == 1 or ended:
+        return ended or stops[0]
     steps = [step for chain in chains for step in chain.state.voters]
     return outcome(tally(steps), len(steps))

@@ -1,5 +1,6 @@
 """What every strategy is made of: draft, evaluate, backward, step, gate. Each verb records what it did."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from refiner.domain.state import ChainState, Step
 from refiner.domain.task import Kind, Task
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext, StepEngine
+from refiner.run.ledger import ExhaustedError
 from refiner.strategies import gate
 from refiner.strategies.shuffle import Shuffled, shuffled
 from refiner.verify.equal import same_async
@@ -65,7 +67,8 @@ class Chain:
         seen = shuffled(task, self.context.plan.seed + self.number) if shuffle else Shuffled(task, {})
         candidate = await self._drawn(seen, "0")
         if redraw and candidate.problem is not None:
-            candidate = await self._drawn(seen, "1")
+            with suppress(ExhaustedError):  # what was paid for is better than nothing
+                candidate = await self._drawn(seen, "1")
         await self.context.record(candidate, gate.decide(candidate, None))
         return candidate
 

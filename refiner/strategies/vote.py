@@ -1,12 +1,9 @@
 """`vote`: the majority of independent answers, each refined where iterations are asked for."""
 
-from functools import partial
-
-from refiner.autograd.concurrent import gather
 from refiner.domain.run import Stop
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext
-from refiner.strategies.loop import refine
+from refiner.strategies.loop import refine_all
 from refiner.strategies.selection import Tally, decided, outcome, tally
 from refiner.strategies.verbs import Chain
 
@@ -25,7 +22,9 @@ async def vote(context: RunContext, prompts: Prompts) -> Stop:
         wave = (plan.least if drawn == 0 else WAVE) if plan.adaptive else most
         upto = min(most, drawn + wave)
         chains = [Chain(context, number, prompts) for number in range(drawn, upto)]
-        await gather(*(partial(refine, chain, direct=True, shuffle=chain.number > 0, redraw=True) for chain in chains))
+        stops, ended = await refine_all(chains, direct=True, redraw=True)
+        if ended or most == 1:
+            return ended or stops[0]
         drawn = upto
         if plan.adaptive and decided(*tally_of(context, drawn).lead):
             break

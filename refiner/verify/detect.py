@@ -86,7 +86,9 @@ def labelled(text: str) -> tuple[Option, ...]:
                 continue
             stops = [mark.start() for mark in run[1:]] + [_list_end(text, run[-1].end())]
             parts = (text[mark.end() : stop] for mark, stop in zip(run, stops, strict=True))
-            texts = [_JOIN.sub("", " ".join(part.split())) for part in parts]
+            texts = [" ".join(part.split()) for part in parts]
+            if pattern is _INLINE:
+                texts = [_JOIN.sub("", said) for said in texts]
             if all(texts):
                 return tuple(Option(label, said) for label, said in zip(labels[start:end], texts, strict=True))
     return ()

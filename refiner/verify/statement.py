@@ -56,7 +56,7 @@ def hollow(statement: str) -> bool:
         return not re.sub(r"[\s._…?$]+", "", statement)
     if words == ["X"]:
         return True
-    marked = re.search(r"[\[<{$_]", statement) or words[0].lower() in ("your", "insert")
+    marked = re.search(r"[\[<{$_]|^\W*(?:your|insert)\s+\w", statement, re.IGNORECASE)
     return bool(marked) and all(_HOLLOW.fullmatch(word) for word in " ".join(words).replace("_", " ").split())
 
 

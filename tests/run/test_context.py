@@ -109,6 +109,14 @@ async def test_the_call_limit_holds_over_concurrent_chains(scripted: Scripted, t
     assert state.finished.stop.reason is StopReason.CALLS
 
 
+async def test_what_other_chains_have_paid_for_is_kept_when_the_budget_ends(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.script = "Answer: 42"
+    made = plan(QUESTION, strategy="vote", chains=6, max_calls=4, vote={"adaptive": False}, concurrency=6)
+    state = await solved(scripted, tmp_path, made)
+    assert state.selected is not None
+    assert [vote.voters for vote in state.selected.votes] == [4]
+
+
 async def test_a_provider_that_stays_down_is_given_up(scripted: Scripted, tmp_path: Path) -> None:
     scripted.script = in_order(status(503))
     with pytest.raises(ProviderError):
