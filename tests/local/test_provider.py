@@ -96,7 +96,8 @@ async def test_a_stream_brings_the_text_in_pieces(provider: LocalProvider) -> No
 
 async def test_a_seed_repeats_a_draw_and_another_does_not(provider: LocalProvider) -> None:
     drawn = replace(asked("Invent a long strange word.", tokens=16), temperature=1.5)
-    first, again, other = [(await provider.complete(replace(drawn, seed=seed))).text for seed in (7, 7, 8)]
+    # The first call reads the prompt, the others find it read: that alone may turn a near tie.
+    _, first, again, other = [(await provider.complete(replace(drawn, seed=seed))).text for seed in (7, 7, 7, 8)]
     assert first == again != other
 
 
