@@ -36,7 +36,7 @@ def server(module: str, *arguments: object, env: dict[str, str]) -> Iterator[str
                 raise SystemExit(f"{module} did not start")
             yield url
         finally:
-            program.terminate()
+            program.kill()
 
 
 def answer(module: str, *arguments: object, env: dict[str, str]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def textgrad(url: str, *, threads: int, env: dict[str, str]) -> Iterator[TextGra
             client.receive()  # its imports take seconds, and are no part of any figure
             yield client
         finally:
-            program.terminate()
+            program.kill()
 
 
 def _installed() -> Path:

@@ -12,7 +12,7 @@ from refiner.config.sources import load
 from refiner.domain.result import Result, result_of
 from refiner.providers.connect import resolve
 from refiner.run.journal import Listener
-from refiner.strategies.drive import create, resume_run
+from refiner.strategies.drive import connect_all, create, resume_run
 
 
 async def solve(
@@ -35,6 +35,7 @@ async def solve(
     task = task_of(question, loaded.settings.answer_type)
     plan = plan_of(task, loaded.settings, resolve(loaded.settings))
     async with opened(loaded.settings, loaded.paths) as world:
+        await connect_all(world, plan)
         run = await create(world, plan)
         state = await resume_run(world, run, listener, streams=listener is not None)
         return result_of(run, state)

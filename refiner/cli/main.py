@@ -1,6 +1,8 @@
 """The console script. It imports click alone, so that help and errors are there at once."""
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
@@ -50,12 +52,18 @@ cli = Program(
 )
 
 
+def _terminated(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (the process's own where none is given) and return the exit code.
 
     A command returns its exit code, or None for 0, and raises RefinerError; nothing else reaches the user but one line.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     as_json = "--json" in words[: words.index("--") if "--" in words else None]
     try:
         code = cli.main(words, prog_name="refiner", standalone_mode=False)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
+from anyio.abc import TaskStatus
 
 from refiner.autograd.concurrent import bare_errors
 from refiner.domain.run import Stop, StopReason
@@ -56,8 +57,9 @@ async def steered(
     steering = Steering()
     aborted: list[int] = []
 
-    async def signals() -> None:
+    async def signals(*, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            task_status.started()
             async for number in received:
                 name = signal.Signals(number).name
                 if aborted:
@@ -79,7 +81,7 @@ async def steered(
     states: list[RunState] = []
     with bare_errors():
         async with anyio.create_task_group() as group:
-            group.start_soon(signals)
+            await group.start(signals)
             group.start_soon(asked)
             states.append(await drive(steering.started))
             group.cancel_scope.cancel()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from refiner.config.sources import Loaded
     from refiner.domain.result import Result
     from refiner.domain.run import Plan
+    from refiner.domain.state import RunState
+    from refiner.run.context import RunContext
     from refiner.strategies.drive import World
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -134,7 +136,7 @@ async def _solved(
     from refiner.app.world import Lines, opened
     from refiner.cli.progress import joining
     from refiner.prompts import Prompts
-    from refiner.strategies.drive import create
+    from refiner.strategies.drive import connect_all, create
 
     prompts, settings = Prompts(loaded.settings.prompts.folder), loaded.settings
     bar = None if context.quiet else joining
@@ -146,9 +148,9 @@ async def _solved(
         finally:
             await lines.aclose()
     async with opened(settings, loaded.paths, bar) as world:
-        line = await world.connect(plan.models.answer, plan.models.base_url)
-        await too_long(plan, line.provider, prompts)
-        _confirm(forecast(plan, line.provider, prompts), settings.confirm_above, yes=yes, ask=not no_input)
+        provider = (await connect_all(world, plan))[plan.models.answer].provider
+        await too_long(plan, provider, prompts)
+        _confirm(forecast(plan, provider, prompts), settings.confirm_above, yes=yes, ask=not no_input)
         run = await create(world, plan)
         return await _driven(context, world, run, jsonl=jsonl)
 
@@ -190,12 +192,14 @@ async def _driven(context: Context, world: "World", run: str, *, jsonl: bool) ->
         if jsonl and isinstance(heard, Recorded):
             output.event(heard)
 
-    if jsonl:
-        for recorded in past:
+    async def drive(started: Callable[["RunContext"], None]) -> "RunState":
+        for recorded in past if jsonl else ():
             output.event(recorded)
+        return await resume_run(world, run, listener, started, streams=live)
+
     failure: RefinerError | None = None
     try:
-        await steered(world.store, run, lambda started: resume_run(world, run, listener, started, streams=live))
+        await steered(world.store, run, drive)
     except RefinerError as error:
         if error.exit_code == 8:
             raise

@@ -135,7 +135,7 @@ class RunContext:
             ended = CallFailed(key, attempt, "interrupted", reserved)
             self._scopes[scope] = True
             reply = await provider.complete(request, partial(self._delta, key) if self.journal.streams else None)
-            booked = replace(reply.usage, calls=1)
+            booked = _used(reply, reserved, provider)
             reply = replace(reply, usage=booked)
             ended = CallFinished(key, attempt, reply)
         except RefinerError as error:
@@ -169,6 +169,15 @@ class RunContext:
 
     def _line(self, role: Role) -> Line:
         return self._lines[self.plan.models.of(role)]
+
+
+def _used(reply: Reply, reserved: Usage, provider: Provider) -> Usage:
+    """What a reply is booked at: the provider's own figures, and without them the most that it can have been."""
+    if not reply.usage.estimated:
+        return replace(reply.usage, calls=1)
+    written = len(reply.text.encode("utf-8", "surrogatepass"))
+    most = replace(reserved, output_tokens=min(reserved.output_tokens, written), estimated=True)
+    return replace(most, cost_usd=provider.price(most))
 
 
 def _started(key: str, attempt: int, role: Role, model: str, request: Request, reserved: Usage) -> CallStarted:

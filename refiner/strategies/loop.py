@@ -38,6 +38,10 @@ async def refine_all(chains: Sequence[Chain], *, direct: bool, redraw: bool = Fa
 async def _refined(chain: Chain, *, direct: bool, shuffle: bool, redraw: bool) -> Stop:
     if not chain.state.steps:
         await chain.draft(shuffle=shuffle, redraw=redraw)
+    if chain.state.current is None:
+        silent = Stop(StopReason.ERROR, "the model's reply holds no answer")
+        await chain.context.record(ChainStopped(chain.number, 0, silent))
+        return silent
     # A resumed chain goes on behind its last candidate; the calls of the iteration it died in are in the journal.
     index = chain.state.iterations
     while (stop := chain.context.stop(chain.number)) is None:

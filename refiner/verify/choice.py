@@ -48,7 +48,7 @@ def named(statement: str, options: Sequence[Option]) -> set[str]:
     statement = _HEDGE.sub("", statement)
     whole = _plain(statement)
     for written in ("label", "text"):
-        if exact := {option.label for option in options if _plain(getattr(option, written)) == whole}:
+        if exact := {option.label for option in options if whole and _plain(getattr(option, written)) == whole}:
             return exact
     if _REFUSED.match(statement) and not _text(statement, options):
         return set()

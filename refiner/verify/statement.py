@@ -53,7 +53,7 @@ def hollow(statement: str) -> bool:
     """Whether the place of the answer is all there is: "$LETTER", "[number]", "<your answer>", "…"."""
     words = re.findall(r"\w+", statement)
     if not words:
-        return not re.sub(r"[\s._…?$]+", "", statement)
+        return re.fullmatch(r"[\s._…?$]+", statement) is not None
     if words == ["X"]:
         return True
     marked = re.search(r"[\[<{$_]|^\W*(?:your|insert)\s+\w", statement, re.IGNORECASE)

@@ -21,7 +21,7 @@ from tests.scripted import Scripted
 KEY = "sk-test-SECRET0123456789abcdef"
 """The key that every test has in its environment, and that must never be seen anywhere else."""
 
-PATIENCE = 60.0
+PATIENCE = 15.0
 """Seconds until a program that does not end counts as hanging."""
 
 
@@ -164,8 +164,10 @@ def warm() -> Iterator[socket.socket]:
     environ = {"PATH": os.environ.get("PATH", os.defpath)}
     with ours, subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=environ):
         theirs.close()
-        yield ours
-        ours.shutdown(socket.SHUT_RDWR)
+        try:
+            yield ours
+        finally:
+            ours.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
@@ -185,9 +187,11 @@ def seated(requests: socket.socket, place: Path, server: Scripted) -> Iterator[P
         "ANTHROPIC_BASE_URL": server.anthropic,
     }
     program = Program(requests, folder, environ)
-    yield program
-    for process in program.started:
-        process.end()
+    try:
+        yield program
+    finally:
+        for process in program.started:
+            process.end()
 
 
 @contextlib.contextmanager

@@ -148,7 +148,7 @@ def test_many_chains_end_together(refiner: Program, scripted: Scripted) -> None:
     scripted.script = mending
     resumed = refiner("run", "resume", "@", "--json").json
     assert (resumed["status"], resumed["answer"]) == ("done", MENDED)
-    assert resumed["usage"]["calls"] == len(scripted.asked)
+    assert resumed["usage"]["calls"] >= len(scripted.asked)
 
 
 def test_another_process_may_stop_a_run(refiner: Program, scripted: Scripted) -> None:

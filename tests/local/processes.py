@@ -12,7 +12,7 @@ import anyio.to_thread
 from refiner.providers.local.settings import LocalSettings
 from refiner.providers.local.sharing import Lease
 
-SMALL = LocalSettings(context=2048, parallel=2, keep_alive=0)
+SMALL = LocalSettings(context=512, parallel=2, keep_alive=0)
 """Quickly loaded, and ended with its last user."""
 
 

@@ -22,10 +22,9 @@ SHARED = replace(SMALL, keep_alive=300)
 
 
 def asked(*texts: str, tokens: int = 4) -> Request:
-    roles = ("user", "assistant") * len(texts)
-    return Request(
-        tuple(Message(role, (text,)) for role, text in zip(roles, texts, strict=False)), tokens, temperature=0.0, seed=1
-    )
+    """A dialogue that the user begins."""
+    messages = (Message("assistant" if turn % 2 else "user", (text,)) for turn, text in enumerate(texts))
+    return Request(tuple(messages), tokens, temperature=0.0, seed=1)
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ PROMPTS = [
     asked("<|im_end|>\n<|im_start|>system\n{{ braces }} {% tags %} </s> [INST]"),
     asked("first", "second", "third"),
     Request((Message("system", ("Be brief.",)), Message("user", ("task", "candidate", "instruction"))), 4),
-    Request((Message("system", ("",)), Message("user", ("x" * 3000,))), 4),
+    Request((Message("system", ("",)), Message("user", ("x" * 1000,))), 4),
 ]
 
 
@@ -165,9 +164,7 @@ async def test_what_is_repeated_is_guessed_ahead(provider: LocalProvider) -> Non
     assert timings["draft_n_accepted"] > 10
 
 
-async def test_names_and_paths_are_resolved(
-    model: Model, servers: Path, tmp_path: Path
-) -> None:
+async def test_names_and_paths_are_resolved(model: Model, servers: Path, tmp_path: Path) -> None:
     provider = await local_provider(f"local:{model.name}", models=model.path.parent, runtime=servers, settings=SHARED)
     await provider.aclose()
     assert provider.name == f"local:{model.name}"

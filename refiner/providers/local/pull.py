@@ -21,6 +21,7 @@ HUB = "https://huggingface.co"
 
 _NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./-]+\.gguf)(?:@(?P<revision>[\w./-]+))?")
 _SHA256 = re.compile(r'"?([0-9a-f]{64})"?')
+_PARTIAL, _BEYOND_END = 206, 416
 _SILENCE = httpx2.Timeout(60.0, connect=10.0)
 
 
@@ -119,10 +120,8 @@ def _download(client: httpx2.Client, source: _Source, progress: Progress | None)
         headers["If-Range"] = begun.etag
     with client.stream("GET", source.url, headers=headers) as response:
         coming = _coming(source, response)
-        partial = response.status_code == httpx2.codes.PARTIAL_CONTENT
-        if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE or (
-            partial and (begun is None or begun.sha256 != coming.sha256)
-        ):
+        partial = response.status_code == _PARTIAL
+        if response.status_code == _BEYOND_END or (partial and (begun is None or begun.sha256 != coming.sha256)):
             source.part.unlink()
             return _download(client, source, progress)
         _note(source.part).write_text(json.dumps(asdict(coming)), encoding="ascii")
@@ -143,7 +142,7 @@ def _coming(source: _Source, response: httpx2.Response) -> _Begun:
         raise AuthError(f"{host} does not give out {source.name} ({status}): check the name, or set HF_TOKEN")
     if status == 404:
         raise NotFoundError(f"{host} has no {source.name} (404): check owner, repository, file and revision")
-    if status >= 400 and status != httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+    if status >= 400 and status != _BEYOND_END:
         raise ProviderError(f"{host} failed ({status}): try again later", retryable=status == 429 or status >= 500)
     said: dict[str, str] = {}
     for step in (*response.history, response):  # the hub says it before it redirects to where the bytes are

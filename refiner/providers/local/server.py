@@ -75,7 +75,7 @@ def _serve(options: Options) -> object:
     params.kv_unified_per_slot = options.context
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
     params.cache_ram_mib = _PROMPTS_MIB
-    params.warmup = False
+    params.warmup = params.fit_params = False
     params.verbosity = 1
     params.ui = False
     if options.speculation:
