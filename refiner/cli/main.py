@@ -1,5 +1,6 @@
 """The console script. It imports click alone, so that help and errors are there at once."""
 
+import os
 import signal
 import sys
 import threading
@@ -53,7 +54,8 @@ cli = Program(
 
 
 def _terminated(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
+    # An exception here would be lost in a callback, or leave the event loop's threads waiting for ever.
+    os._exit(128 + number)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

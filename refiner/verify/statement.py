@@ -74,7 +74,7 @@ def _closing(rest: str) -> int:
     """Where the brace that was opened before `rest` closes; its end if it never does."""
     depth = 1
     for at, letter in enumerate(rest):
-        depth += {"{": 1, "}": -1}.get(letter, 0) if rest[at - 1 : at] != "\\" else 0
+        depth += {"{": 1, "}": -1}.get(letter, 0)
         if depth == 0:
             return at
     return len(rest)

@@ -21,7 +21,7 @@ from tests.scripted import Scripted
 KEY = "sk-test-SECRET0123456789abcdef"
 """The key that every test has in its environment, and that must never be seen anywhere else."""
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds until a program that does not end counts as hanging."""
 
 

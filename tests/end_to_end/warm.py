@@ -76,7 +76,6 @@ def _program(request: dict[str, Any], streams: list[int]) -> int:
         _note_connections(Path(request["connections"]))
     from refiner.cli.main import main as program
 
-    import faulthandler; faulthandler.register(signal.SIGUSR1, all_threads=True, file=open("/tmp/stacks.txt","a"))
     _ended.append(program())
     return _ended[0]
 

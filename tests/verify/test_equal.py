@@ -153,6 +153,7 @@ def test_text_is_never_compared_mathematically(idle: Worker) -> None:
 def test_classes_keep_the_order_of_the_answers() -> None:
     answers = ["7", "2k+2", "\\frac{14}{2}", "2(k+1)", "8", "7.0"]
     assert group(answers, NUMBER) == [[0, 2, 5], [1, 3], [4]]
+    assert group(["2k+2", "2(k+1)", "2k+2"], NUMBER) == [[0, 1, 2]]
     assert group([], NUMBER) == []
     assert group(["a", "B", "(A)"], Kind.CHOICE) == [[0, 2], [1]]
 

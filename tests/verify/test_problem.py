@@ -37,6 +37,7 @@ def test_a_reply_cut_by_its_length_is_truncated() -> None:
         ("```\na\n```\nand\n~~~\nb", "truncated"),
         ("```python\nprint(1)\n```", None),
         ("````md\n```\ninner\n```\n````", None),
+        ("````md\n```\ninner\n````", None),
         ("Use ``` for code.", None),
     ],
 )
@@ -86,6 +87,16 @@ def test_a_draft_that_gives_the_prompt_back_is_an_echo(new: str) -> None:
 def test_an_answer_in_the_words_of_the_question_is_none(new: str) -> None:
     assert found(new, old=None, prompt=f"{TASK}\n\n{DRAFT}") is None
     assert found(new, old=None, prompt=TASK) in (None, "echoed" if new.startswith(TASK) else None)
+
+
+def test_a_long_option_is_no_echo() -> None:
+    options = (
+        "The truth of the matter is that nobody has ever known",
+        "The truth of the matter is that all have always known",
+    )
+    prompt = f"Which?\nA) {options[0]}\nB) {options[1]}"
+    assert [found(option, old=None, prompt=prompt) for option in options] == [None, None]
+    assert found(prompt, old=None, prompt=prompt) == "echoed"
 
 
 def test_an_update_that_keeps_most_of_the_old_text_is_none() -> None:

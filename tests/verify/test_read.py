@@ -13,6 +13,7 @@ CITIES = Task(
 YES_NO = Task("?", Kind.CHOICE, (Option("Yes", "Yes"), Option("No", "No")))
 TRUTHS = Task("?", Kind.CHOICE, (Option("valid", "valid"), Option("invalid", "invalid")))
 YEARS = Task("?", Kind.CHOICE, (Option("A", "12"), Option("B", "12.5"), Option("C", "None of the above")))
+NESTED = Task("?", Kind.CHOICE, (Option("A", "new"), Option("B", "New York")))
 NUMBER = Task("?", Kind.NUMBER)
 TEXT = Task("?", Kind.TEXT)
 
@@ -115,6 +116,8 @@ def test_what_names_no_option_or_several_is_not_read(reply: str) -> None:
         (TRUTHS, "It follows that the argument is valid.", "valid"),
         (TRUTHS, "The argument is not valid.", None),
         (YEARS, "The answer is 12.5.", "B"),
+        (NESTED, "The answer is New York City.", "B"),
+        (NESTED, "The answer is new.", "A"),
         (YEARS, "The answer is 12.", "A"),
         (YEARS, "The answer is none of the above.", "C"),
     ],

@@ -1,0 +1,123 @@
+"""Promises 4 and 5: keys are seen by nobody but their provider, nothing else is reached, and nothing else written."""
+
+import json
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.model import CALLS, QUESTION, mending
+from tests.end_to_end.program import KEY, Done, Program
+from tests.scripted import Fault, Outcome, Scripted, status
+
+MODELS = pytest.mark.parametrize("model", ["openai:scripted", "anthropic:scripted"])
+
+
+def written(folder: Path) -> bytes:
+    """All that lies below a folder: names, files, and every value of every table of a database."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    rows = []
+    for file in files:
+        if file.suffix == ".db":
+            with closing(sqlite3.connect(file)) as database:
+                rows += [line.encode() for line in database.iterdump()]
+    return b"\n".join([*(str(file).encode() + file.read_bytes() for file in files), *rows])
+
+
+def everything(refiner: Program, *done: Done) -> str:
+    """All that a user can get to see of the latest run, and all that is on the disk."""
+    views = [("run", "show", "@"), ("run", "log", "-v", "@"), ("run", "log", "--json", "@"), ("run", "export", "@")]
+    views += [("run", "show", "@", "--json"), ("config", "show", "--sources"), ("doctor", "--json"), ("model",)]
+    seen = [*done, *(refiner(*words) for words in views)]
+    return "".join(each.out + each.err for each in seen) + written(refiner.home).decode(errors="replace")
+
+
+@MODELS
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        status(401, f"Incorrect API key provided: {KEY}. You can find your key in your account."),
+        status(401, f"Incorrect API key provided: {KEY[:7]}****{KEY[-4:]}."),
+        status(403, f"Key {KEY[:12]} may not", type="permission_error"),
+        status(400, f"Bad header: Authorization: Bearer {KEY}"),
+        status(500, f"Traceback: key={KEY}"),
+        status(429, f"Rate limit for {KEY}", retry_after=100),
+        Fault("error", error={"message": f"Stream of {KEY} ended"}),
+    ],
+)
+def test_a_key_that_the_provider_gives_away(outcome: Outcome, model: str, refiner: Program, scripted: Scripted) -> None:
+    scripted.script = lambda _: outcome
+    plain = refiner("solve", QUESTION, "-m", model, "-v", "--set", "retry.most_seconds=1")
+    told = refiner("solve", QUESTION, "-m", model, "--jsonl", "--set", "retry.most_seconds=1")
+    assert {plain.code, told.code} == {5}
+    assert {asked.key for asked in scripted.asked} == {KEY}
+    seen = everything(refiner, plain, told)
+    assert KEY not in seen
+    assert KEY[8:16] not in seen
+
+
+def test_a_key_of_the_settings(refiner: Program, scripted: Scripted) -> None:
+    scripted.script = mending
+    key = "sk-other-SECRET-9876543210"
+    done = refiner("solve", QUESTION, "-v", REFINER_PROVIDERS__OPENAI__API_KEY=key, OPENAI_API_KEY=None)
+    assert (done.code, {asked.key for asked in scripted.asked}) == (0, {key})
+    assert "SECRET" not in everything(refiner, done)
+
+
+def test_a_password_of_the_database(refiner: Program) -> None:
+    done = refiner("solve", QUESTION, REFINER_DB="postgresql://me:SECRET@127.0.0.1:1/none")
+    assert done.code == 8
+    assert "SECRET" not in done.error
+
+
+@MODELS
+@pytest.mark.parametrize("strategy", CALLS)
+def test_nothing_is_reached_but_the_provider(
+    strategy: str, model: str, refiner: Program, scripted: Scripted, tmp_path: Path
+) -> None:
+    scripted.script = mending
+    reached = tmp_path / "reached"
+    assert refiner("solve", QUESTION, "-m", model, "-s", strategy, connections=reached).code == 0
+    host, _, port = scripted.url.removeprefix("http://").partition(":")
+    lines = [json.loads(line) for line in reached.read_text().splitlines()]
+    assert lines
+    assert {(line[0][0], line[0][1]) if isinstance(line[0], list) else tuple(line[:2]) for line in lines} == {
+        (host, int(port))
+    }
+
+
+@pytest.mark.parametrize(
+    "words", [("solve", "--dry-run", QUESTION), ("doctor",), ("model",), ("config", "show"), ("run",), ("policy",)]
+)
+def test_what_asks_no_model_reaches_nobody(
+    words: tuple[str, ...], refiner: Program, scripted: Scripted, tmp_path: Path
+) -> None:
+    reached = tmp_path / "reached"
+    refiner(*words, connections=reached)
+    assert reached.read_text() == ""
+    assert scripted.asked == []
+
+
+def test_nothing_is_written_beside_the_home(refiner: Program, scripted: Scripted, tmp_path: Path) -> None:
+    scripted.script = mending
+    before = {*tmp_path.rglob("*")}
+    for words in (("solve", QUESTION), ("run", "list"), ("doctor",), ("model",), ("db", "check")):
+        refiner(*words)
+    assert {path for path in tmp_path.rglob("*") if not path.is_relative_to(refiner.home)} == before
+
+
+def test_what_is_written_is_for_its_owner_alone(refiner: Program, scripted: Scripted) -> None:
+    scripted.script = mending
+    assert refiner("solve", QUESTION).code == 0
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (refiner.home, *refiner.home.rglob("*"))}
+    assert modes == {0o700, 0o600}
+
+
+def test_without_a_home_of_its_own_the_platforms_folders_are_used(refiner: Program, scripted: Scripted) -> None:
+    scripted.script = mending
+    assert refiner("solve", QUESTION, REFINER_HOME=None).code == 0
+    user = Path(refiner.environ["HOME"])
+    assert [path.name for path in user.rglob("*.db")] == ["refiner.db"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in user.rglob("refiner")} == {0o700}
