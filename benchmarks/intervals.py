@@ -13,7 +13,7 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     share, spread = right / of, _Z * _Z / of
     middle = (share + spread / 2) / (1 + spread)
     half = _Z * sqrt(share * (1 - share) / of + spread / (4 * of)) / (1 + spread)
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def difference(ours: Sequence[bool], theirs: Sequence[bool], draws: int = 10_000) -> tuple[float, float]:

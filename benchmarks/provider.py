@@ -1,7 +1,7 @@
 """A provider that costs next to nothing but its latency: `python -m benchmarks.provider SECONDS` prints its base URL.
 
 It answers what the prompts of refiner and of TextGrad ask for, each reply with another text, and either as a stream or
-whole. The scripted provider of the tests takes a millisecond a call, which at 640 calls a second is what is measured.
+whole. The scripted provider of the tests takes over a millisecond a call: at 640 a second it would itself be the limit.
 """
 
 import asyncio

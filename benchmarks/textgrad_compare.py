@@ -5,11 +5,12 @@ turn, so that they see the same machine. Both ask at temperature 0, and every re
 """
 
 import argparse
+import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import httpx2
 
@@ -20,20 +21,35 @@ from benchmarks.items import Item, items
 from benchmarks.processes import TextGrad, home, server, textgrad
 
 ITERATIONS = 3
-COUNTS = ("calls", "evaluated", "written")
 
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """What one of the two made of an item, in how many seconds.
+    """What one of the two made of an item, and what it took: seconds, and what the server counted.
 
     answer and draft are letters, None where none can be read; lost: it raised before its last iteration.
     """
 
     answer: str | None
     draft: str | None
-    seconds: float
+    spent: Counter[str]
     lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What a client has asked of the model server so far."""
+
+    url: str
+    client: str
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/{self.client}/v1"
+
+    def read(self) -> Counter[str]:
+        counts = httpx2.get(f"{self.url}/counts", trust_env=False).json()
+        return Counter(counts.get(self.client, {}))
 
 
 def measure(
@@ -44,48 +60,68 @@ def measure(
     ours: list[Solved] = []
     theirs: list[Solved] = []
     with home() as env, server("benchmarks.model_server", model, tokens, env=env) as url:
-        with textgrad(f"{url}/textgrad/v1", threads=1, env=env) as runner:
+        os.environ["REFINER_HOME"] = env["REFINER_HOME"]
+        mine, other = Meter(url, "refiner"), Meter(url, "textgrad")
+        with textgrad(other.base_url, threads=1, env=env) as runner:
             for number, item in enumerate(asked, 1):
-                theirs.append(_theirs(runner, item))
-                ours.append(_ours(item, f"{url}/refiner/v1", tokens))
-                said = f"{number}/{len(asked)} right {item.answer}, refiner {ours[-1]}, TextGrad {theirs[-1]}"
-                print(said, file=sys.stderr, flush=True)
-        counts = httpx2.get(f"{url}/counts", trust_env=False).json()
-    return [*_ratios(ours, theirs, counts), *_shares(asked, ours, theirs)]
+                theirs.append(_theirs(runner, item, other))
+                ours.append(_ours(item, mine, tokens))
+                _say(f"{number}/{len(asked)}, right is {item.answer}", refiner=ours[-1], textgrad=theirs[-1])
+    return [*_ratios(ours, theirs), *_shares(asked, ours, theirs)]
 
 
-def _theirs(runner: TextGrad, item: Item) -> Solved:
+def _theirs(runner: TextGrad, item: Item, meter: Meter) -> Solved:
+    before = meter.read()
     runner.send({"id": item.id, "question": item.asked})
     said = runner.receive()
-    if said["error"]:
-        print(f"TextGrad: {said['error']}", file=sys.stderr)
-    return Solved(said["voted"], next(iter(said["labels"]), None), said["seconds"], said["error"] is not None)
+    spent = meter.read() - before + Counter(milliseconds=round(1000 * said["seconds"]))
+    return Solved(said["voted"], next(iter(said["labels"]), None), spent, said["error"] is not None)
 
 
-def _ours(item: Item, url: str, tokens: int) -> Solved:
-    began = time.perf_counter()
-    settings: dict[str, Any] = {"strategy": "refine", "max_iterations": ITERATIONS, "max_output_tokens": tokens}
+def _ours(item: Item, meter: Meter, tokens: int) -> Solved:
+    before, began = meter.read(), time.perf_counter()
     result = refiner.solve_sync(
-        item.question, model="openai:served", base_url=url, answer_type="choice", temperature=0.0, **settings
+        item.question,
+        model="openai:served",
+        base_url=meter.base_url,
+        answer_type="choice",
+        strategy="refine",
+        max_iterations=ITERATIONS,
+        max_output_tokens=tokens,
+        temperature=0.0,
     )
+    spent = Counter(milliseconds=round(1000 * (time.perf_counter() - began))) + meter.read() - before
     draft = result.iterations[0].parsed if result.iterations else None
-    return Solved(result.parsed, draft, time.perf_counter() - began)
+    return Solved(result.parsed, draft, spent)
 
 
-def _ratios(ours: Sequence[Solved], theirs: Sequence[Solved], counts: dict[str, dict[str, int]]) -> list[Figure]:
-    mine, other = counts["refiner"], counts["textgrad"]
-    lost = sum(solved.lost for solved in theirs)
-    seconds = [sum(solved.seconds for solved in side) for side in (ours, theirs)]
-    beside = {name: f"refiner {mine[name]:,}, TextGrad {other[name]:,}" for name in COUNTS}
-    beside["calls"] += f"; {len(ours)} items, of which TextGrad lost {lost} to an exception"
+def _say(head: str, **solved: Solved) -> None:
+    told = (
+        f"{name} {one.answer or 'unreadable'}{' (lost)' * one.lost} in {one.spent['calls']} calls, "
+        f"{one.spent['milliseconds'] / 1000:.0f} s"
+        for name, one in solved.items()
+    )
+    print(head, *told, sep="; ", file=sys.stderr, flush=True)
+
+
+def _ratios(ours: Sequence[Solved], theirs: Sequence[Solved]) -> list[Figure]:
+    """What refiner spends for each unit of TextGrad's, on the items that TextGrad carries through its iterations."""
+    pairs = [(one, other) for one, other in zip(ours, theirs, strict=True) if not other.lost]
+    if not pairs:
+        return []
+    mine, other = (sum((solved.spent for solved in side), Counter[str]()) for side in zip(*pairs, strict=True))
+    kept = f"{len(pairs)} items; TextGrad lost {len(ours) - len(pairs)} more to an exception"
+
+    def ratio(name: str, spent: str, target: float | None, note: str = "") -> Figure:
+        beside = f"refiner {mine[spent]:,}, TextGrad {other[spent]:,}{note}"
+        return Figure(f"textgrad: {name}", mine[spent] / other[spent], "×", target, beside=beside)
+
     return [
-        Figure("textgrad: input tokens evaluated", mine["evaluated"] / other["evaluated"], "×", 0.4,
-               beside=beside["evaluated"]),
-        Figure("textgrad: calls", mine["calls"] / other["calls"], "×", 0.7, beside=beside["calls"]),
-        Figure("textgrad: wall time", seconds[0] / seconds[1], "×", 0.6,
-               beside=f"refiner {seconds[0]:,.0f} s, TextGrad {seconds[1]:,.0f} s"),
-        Figure("textgrad: tokens written", mine["written"] / other["written"], "×", beside=beside["written"]),
-    ]  # fmt: skip
+        ratio("input tokens evaluated", "evaluated", 0.4, f"; {kept}"),
+        ratio("calls", "calls", 0.7),
+        ratio("wall time, ms", "milliseconds", 0.6),
+        ratio("tokens written", "written", None),
+    ]
 
 
 def _shares(asked: Sequence[Item], ours: Sequence[Solved], theirs: Sequence[Solved]) -> list[Figure]:

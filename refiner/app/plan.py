@@ -1,5 +1,6 @@
 """From an input and the settings to a plan."""
 
+import re
 from typing import TypeVar
 
 from refiner.config.settings import Settings
@@ -8,8 +9,9 @@ from refiner.domain.run import Limits, Models, Plan
 from refiner.domain.task import Kind, Task
 from refiner.policies import language
 from refiner.policies.budget import limits
+from refiner.policies.policy import Policy
 from refiner.policies.presets import PRESETS
-from refiner.strategies import STRATEGIES, automatic
+from refiner.strategies import STRATEGIES, Strategy, automatic
 from refiner.verify.detect import detect, options
 
 N = TypeVar("N", int, float)
@@ -64,7 +66,7 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
             seconds=_least(settings.max_time, own.seconds),
         ),
         chains=settings.chains or (settings.vote.most if strategy.final_only else strategy.chains),
-        iterations=strategy.iterations if settings.max_iterations is None else settings.max_iterations,
+        iterations=_iterations(settings, policy, strategy),
         until=str(policy) if policy else "",
         max_output_tokens=settings.max_output_tokens,
         temperature=settings.temperature,
@@ -73,6 +75,13 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
         adaptive=settings.vote.adaptive,
         least=settings.vote.least,
     )
+
+
+def _iterations(settings: Settings, policy: Policy | None, strategy: Strategy) -> int:
+    """The flag's number, else the largest that the user's own rule speaks of, else the strategy's."""
+    if settings.max_iterations is not None:
+        return settings.max_iterations
+    return max((int(number) for number in re.findall(r"\biterations:(\d+)", str(policy))), default=strategy.iterations)
 
 
 def _least(one: N | None, other: N | None) -> N | None:

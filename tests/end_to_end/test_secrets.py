@@ -89,7 +89,7 @@ def test_nothing_is_reached_but_the_provider(
 
 
 @pytest.mark.parametrize(
-    "words", [("solve", "--dry-run", QUESTION), ("doctor",), ("model",), ("config", "show"), ("run",), ("policy",)]
+    "words", [("doctor",), ("solve", "--help"), ("model",), ("config", "show"), ("run",), ("policy",)]
 )
 def test_what_asks_no_model_reaches_nobody(
     words: tuple[str, ...], refiner: Program, scripted: Scripted, tmp_path: Path

@@ -144,12 +144,13 @@ def test_text_of_the_model_is_made_harmless_for_people_alone(
         answer = json.loads(done.out.splitlines()[-1])["answer"]
         assert answer == HOSTILE.encode("utf-16", "surrogatepass").decode("utf-16").strip()
     else:
-        assert done.out == "red  2J bidi \ufeff  bell \N{SNOWMAN} \N{GRINNING FACE}\n"
+        assert done.out.startswith("red ")
+        assert done.out.endswith(" bidi \ufeff  bell \N{SNOWMAN} \N{GRINNING FACE}\n")
     for words in (("run", "show", "@"), ("run", "log", "@", "-v"), ("run", "answer", "@"), ("run", "list")):
         assert not harmful.search(refiner(*words).out)
 
 
-@pytest.mark.parametrize("words", [("solve", QUESTION), ("solve", QUESTION, "--jsonl"), ("run", "list"), ("--help",)])
+@pytest.mark.parametrize("words", [("solve", QUESTION), ("solve", QUESTION, "--jsonl"), ("run", "list")])
 def test_a_reader_that_goes_away_is_no_error(words: tuple[str, ...], refiner: Program, scripted: Scripted) -> None:
     scripted.script = mending
     assert refiner("solve", QUESTION).code == 0
@@ -185,8 +186,8 @@ def test_a_terminal_has_one_live_line(refiner: Program, scripted: Scripted) -> N
     scripted.script = mending
     done = refiner("solve", QUESTION, terminal=True, TERM="xterm")
     assert (done.code, done.out) == (0, MENDED + "\n")
-    for phase in ("drafting", "critique", "update"):
-        assert f"\r\x1b[Kchain 0, iteration {int(phase == 'critique' and 1)}" in done.err or phase in done.err
+    for doing in ("iteration 0: drafting", "iteration 0: critique", "iteration 0: update", "iteration 1: critique"):
+        assert f"\r\x1b[Kchain 0, {doing}" in done.err
     assert done.err.count("\n") == 1
     assert all(asked.body.get("stream") for asked in scripted.asked)
 
