@@ -19,7 +19,7 @@ from refiner.run.context import Line
 from refiner.store.sql import SqlStore
 from refiner.strategies.drive import World
 
-FIRST = 16
+FIRST = 32
 """Calls that a provider gets at once before it has answered any; what it says then decides."""
 
 

@@ -133,20 +133,20 @@ async def _solved(
     context: Context, loaded: "Loaded", plan: "Plan", *, jsonl: bool, dry_run: bool, yes: bool, no_input: bool
 ) -> int:
     from refiner.app.forecast import forecast, too_long
-    from refiner.app.world import Lines, opened
+    from refiner.app.world import opened
     from refiner.cli.progress import joining
     from refiner.prompts import Prompts
+    from refiner.providers.connect import connect
     from refiner.strategies.drive import connect_all, create
 
     prompts, settings = Prompts(loaded.settings.prompts.folder), loaded.settings
     bar = None if context.quiet else joining
     if dry_run:
-        lines = Lines(settings, loaded.paths, bar)
+        provider = await connect(plan.models.answer, settings, loaded.paths, plan.models.base_url, bar)
         try:
-            line = await lines.connect(plan.models.answer, plan.models.base_url)
-            return _say_plan(context, plan, forecast(plan, line.provider, prompts))
+            return _say_plan(context, plan, forecast(plan, provider, prompts))
         finally:
-            await lines.aclose()
+            await provider.aclose()
     async with opened(settings, loaded.paths, bar) as world:
         provider = (await connect_all(world, plan))[plan.models.answer].provider
         await too_long(plan, provider, prompts)

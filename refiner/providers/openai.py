@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from openai import AsyncOpenAI, AsyncStream, BadRequestError, OpenAIError, UnprocessableEntityError
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat import ChatCompletionChunk
 
 from refiner.domain.calls import Capabilities, Count, Finish, Reply, Request, Usage
 from refiner.providers import prices, tokens
@@ -133,14 +133,17 @@ class OpenAIProvider:
         while True:
             parameters = self._parameters(request, streams=on_delta is not None)
             try:
-                got: Any = await self._client.chat.completions.create(**parameters)
+                if on_delta:
+                    return await self._streamed(await self._client.chat.completions.create(**parameters), on_delta)
+                # The SDK's own models of request and reply would take as much time as all the rest of a call.
+                got = await self._client.post("/chat/completions", body=parameters, cast_to=object)
             except (BadRequestError, UnprocessableEntityError) as error:
                 refused = self._named(error, parameters)
                 if refused is None:
                     raise
                 self._refused.add(refused)
             else:
-                return await self._streamed(got, on_delta) if on_delta else self._plain(got)
+                return self._plain(got)
 
     def _parameters(self, request: Request, *, streams: bool) -> dict[str, Any]:
         """The request as the protocol has it, without what this model was seen to refuse."""
@@ -179,15 +182,17 @@ class OpenAIProvider:
         return refused
 
     def _plain(self, got: object) -> Answer:
-        body = getattr(got, "error", None)
-        if isinstance(body, dict):
-            raise in_band_error(self._endpoint, body)
-        if not isinstance(got, ChatCompletion) or not got.choices or got.choices[0].message is None:
-            raise unreadable(self._endpoint, "the reply is no chat completion")
-        choice = got.choices[0]
-        text, refusal = choice.message.content, choice.message.refusal
-        finish = Finish.REFUSAL if refusal else _FINISH.get(choice.finish_reason, Finish.STOP)
-        return Answer(text if isinstance(text, str) else "", finish, *_used(got.usage))
+        body: dict[str, Any] = got if isinstance(got, dict) else {}
+        if isinstance(body.get("error"), dict):
+            raise in_band_error(self._endpoint, body["error"])
+        try:
+            choice = body["choices"][0]
+            message = choice["message"]
+            text, refusal = message.get("content"), message.get("refusal")
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise unreadable(self._endpoint, "the reply is no chat completion") from None
+        finish = Finish.REFUSAL if refusal else _FINISH.get(choice.get("finish_reason"), Finish.STOP)
+        return Answer(text if isinstance(text, str) else "", finish, *_used(body.get("usage")))
 
     async def _streamed(self, stream: AsyncStream[ChatCompletionChunk], on_delta: Callable[[str], None]) -> Answer:
         texts: list[str] = []
@@ -211,20 +216,22 @@ class OpenAIProvider:
         if finish is None:
             raise cut_short(self._endpoint)
         ended = Finish.REFUSAL if refused else _FINISH.get(finish, Finish.STOP)
-        return Answer("".join(texts), ended, *_used(usage))
+        return Answer("".join(texts), ended, *_used(usage and usage.to_dict()))
 
 
-def _used(said: CompletionUsage | None) -> tuple[Usage | None, int]:
+def _used(said: object) -> tuple[Usage | None, int]:
     """What the server says a call used, if it does, and how much of the prompt it wrote to its cache."""
-    if said is None or not (said.prompt_tokens or said.completion_tokens):
+    told: dict[str, Any] = said if isinstance(said, dict) else {}
+    given, written, both = (told.get(f"{name}_tokens") or 0 for name in ("prompt", "completion", "total"))
+    if not (given or written):
         return None, 0
-    given, before, after = said.prompt_tokens or 0, said.prompt_tokens_details, said.completion_tokens_details
+    before, after = (told.get(f"{name}_tokens_details") or {} for name in ("prompt", "completion"))
     usage = Usage(
         calls=1,
         input_tokens=given,
-        cached_input_tokens=min(given, (before and before.cached_tokens) or 0),
+        cached_input_tokens=min(given, before.get("cached_tokens") or 0),
         # Some servers count the reasoning in the total alone.
-        output_tokens=max(said.completion_tokens or 0, (said.total_tokens or 0) - given),
-        reasoning_tokens=(after and after.reasoning_tokens) or 0,
+        output_tokens=max(written, both - given),
+        reasoning_tokens=after.get("reasoning_tokens") or 0,
     )
-    return usage, (before and before.cache_write_tokens) or 0
+    return usage, before.get("cache_write_tokens") or 0

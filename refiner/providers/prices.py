@@ -74,8 +74,9 @@ def context_tokens(provider: str, model: str) -> int | None:
 
 def _price(provider: str, model: str, usage: Usage, written: int) -> float | None:
     from genai_prices import Usage as Priced
-    from genai_prices import calc_price
 
+    if (info := _model(provider, model)) is None:
+        return None
     tokens = Priced(
         input_tokens=usage.input_tokens,
         cache_read_tokens=usage.cached_input_tokens,
@@ -83,7 +84,7 @@ def _price(provider: str, model: str, usage: Usage, written: int) -> float | Non
         output_tokens=usage.output_tokens,
     )
     try:
-        return float(calc_price(tokens, model, **_place(provider)).total_price)
+        return float(info.get_prices(datetime.now(UTC)).calc_price(tokens)["total_price"])
     except (LookupError, ValueError):
         return None
 

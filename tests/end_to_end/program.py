@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -115,16 +115,16 @@ class Program:
     def database(self) -> Path:
         return self.home / "data" / "refiner.db"
 
+    def under(self, **environ: str | None) -> "Program":
+        """The same program with other environment variables; None takes one away."""
+        around = {name: value for name, value in {**self.environ, **environ}.items() if value is not None}
+        return replace(self, environ=around)
+
     def __call__(
-        self,
-        *words: str,
-        stdin: bytes | None = None,
-        terminal: bool = False,
-        connections: Path | None = None,
-        **environ: str | None,
+        self, *words: str, stdin: bytes | None = None, terminal: bool = False, connections: Path | None = None
     ) -> Done:
-        """Run a command line to its end; an environment variable of None is taken away."""
-        return self.start(*words, stdin=stdin, terminal=terminal, connections=connections, **environ).wait()
+        """Run a command line to its end."""
+        return self.start(*words, stdin=stdin, terminal=terminal, connections=connections).wait()
 
     def start(
         self,
@@ -134,21 +134,19 @@ class Program:
         piped: bool = False,
         terminal: bool = False,
         connections: Path | None = None,
-        **environ: str | None,
     ) -> Process:
         """Begin a command line.
 
         stdout: the descriptor that standard output goes to instead of being kept. piped: `Process.line` reads it.
         terminal: standard error is one. connections: a file that gets every address that the process reaches for.
         """
-        around = {name: value for name, value in {**self.environ, **environ}.items() if value is not None}
-        request = {"words": words, "environ": around, "folder": str(self.folder), "connections": str(connections or "")}
+        place = {"environ": dict(self.environ), "folder": str(self.folder), "connections": str(connections or "")}
         heard, report = os.pipe()
         out, written = _pipe() if piped else _file()
         err, complained = _terminal() if terminal else _file()
         with _input(stdin) as given:
             streams = [given.fileno(), written if stdout is None else stdout, complained, report]
-            socket.send_fds(self.requests, [json.dumps(request).encode()], streams)
+            socket.send_fds(self.requests, [json.dumps({"words": words, **place}).encode()], streams)
         for descriptor in (report, written, complained):
             os.close(descriptor)
         process = Process(heard, out, err)

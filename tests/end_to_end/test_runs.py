@@ -105,9 +105,14 @@ def test_rm_of_several_is_all_or_nothing(run: str, refiner: Program) -> None:
     assert refiner("run", "answer", run).code == 0
 
 
-@pytest.mark.parametrize("words", NAMED)
-@pytest.mark.parametrize("name", ["r-zzzz", "", "%", "_", "r-zzzz\x1b[2J", "'; DROP TABLE runs"])
-def test_a_run_that_is_not_there(name: str, words: tuple[str, ...], refiner: Program) -> None:
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        *((words, "r-zzzz") for words in NAMED),
+        *((("show",), name) for name in ("", "%", "_", "r-zzzz\x1b[2J", "'; DROP TABLE runs")),
+    ],
+)
+def test_a_run_that_is_not_there(words: tuple[str, ...], name: str, refiner: Program) -> None:
     done = refiner("run", *words, name, "--json")
     assert (done.code, done.json["error"]["kind"]) == (2, "not_found")
     assert done.json["error"]["message"] == done.error

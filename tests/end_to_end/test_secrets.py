@@ -28,9 +28,7 @@ def written(folder: Path) -> bytes:
 
 def everything(refiner: Program, *done: Done) -> str:
     """All that a user can get to see of the latest run, and all that is on the disk."""
-    views = [("run", "show", "@"), ("run", "log", "-v", "@"), ("run", "log", "--json", "@"), ("run", "export", "@")]
-    views += [("run", "show", "@", "--json"), ("config", "show", "--sources"), ("doctor", "--json"), ("model",)]
-    seen = [*done, *(refiner(*words) for words in views)]
+    seen = [*done, refiner("run", "log", "-v", "@"), refiner("run", "export", "@")]
     return "".join(each.out + each.err for each in seen) + written(refiner.home).decode(errors="replace")
 
 
@@ -49,25 +47,30 @@ def everything(refiner: Program, *done: Done) -> str:
 )
 def test_a_key_that_the_provider_gives_away(outcome: Outcome, model: str, refiner: Program, scripted: Scripted) -> None:
     scripted.script = lambda _: outcome
-    plain = refiner("solve", QUESTION, "-m", model, "-v", "--set", "retry.most_seconds=1")
-    told = refiner("solve", QUESTION, "-m", model, "--jsonl", "--set", "retry.most_seconds=1")
-    assert {plain.code, told.code} == {5}
-    assert {asked.key for asked in scripted.asked} == {KEY}
-    seen = everything(refiner, plain, told)
+    done = refiner("solve", QUESTION, "-m", model, "-v", "--jsonl", "--set", "retry.most_seconds=1")
+    assert (done.code, {asked.key for asked in scripted.asked}) == (5, {KEY})
+    seen = everything(refiner, done)
     assert KEY not in seen
     assert KEY[8:16] not in seen
+
+
+@pytest.mark.parametrize("words", [("config", "show", "--sources"), ("doctor", "--json"), ("model",), ("run", "list")])
+def test_no_command_shows_a_key(words: tuple[str, ...], refiner: Program) -> None:
+    done = refiner.under(REFINER_PROVIDERS__OPENAI__API_KEY=KEY)(*words)
+    assert (done.code, KEY in done.out + done.err) == (0, False)
 
 
 def test_a_key_of_the_settings(refiner: Program, scripted: Scripted) -> None:
     scripted.script = mending
     key = "sk-other-SECRET-9876543210"
-    done = refiner("solve", QUESTION, "-v", REFINER_PROVIDERS__OPENAI__API_KEY=key, OPENAI_API_KEY=None)
+    refiner = refiner.under(REFINER_PROVIDERS__OPENAI__API_KEY=key, OPENAI_API_KEY=None)
+    done = refiner("solve", QUESTION, "-v")
     assert (done.code, {asked.key for asked in scripted.asked}) == (0, {key})
     assert "SECRET" not in everything(refiner, done)
 
 
 def test_a_password_of_the_database(refiner: Program) -> None:
-    done = refiner("solve", QUESTION, REFINER_DB="postgresql://me:SECRET@127.0.0.1:1/none")
+    done = refiner.under(REFINER_DB="postgresql://me:SECRET@127.0.0.1:1/none")("solve", QUESTION)
     assert done.code == 8
     assert "SECRET" not in done.error
 
@@ -117,7 +120,7 @@ def test_what_is_written_is_for_its_owner_alone(refiner: Program, scripted: Scri
 
 def test_without_a_home_of_its_own_the_platforms_folders_are_used(refiner: Program, scripted: Scripted) -> None:
     scripted.script = mending
-    assert refiner("solve", QUESTION, REFINER_HOME=None).code == 0
+    assert refiner.under(REFINER_HOME=None)("solve", QUESTION).code == 0
     user = Path(refiner.environ["HOME"])
     assert [path.name for path in user.rglob("*.db")] == ["refiner.db"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in user.rglob("refiner")} == {0o700}

@@ -109,7 +109,7 @@ def test_what_a_project_may_not_say(text: str, message: str, refiner: Program, s
     ],
 )
 def test_what_the_environment_may_not_say(name: str, value: str, message: str, refiner: Program) -> None:
-    done = refiner("solve", "Why?", **{name: value})
+    done = refiner.under(**{name: value})("solve", "Why?")
     assert (done.code, done.out) == (2, "")
     assert message in done.error
     assert "hidden" not in done.err
@@ -119,7 +119,7 @@ def test_what_the_environment_may_not_say(name: str, value: str, message: str, r
     ("model", "variable"), [("openai:gpt-4o", "OPENAI_API_KEY"), ("anthropic:claude-haiku-4-5", "ANTHROPIC_API_KEY")]
 )
 def test_a_missing_key(model: str, variable: str, refiner: Program, scripted: Scripted) -> None:
-    done = refiner("solve", "Why?", "-m", model, OPENAI_BASE_URL=None, **{variable: None})
+    done = refiner.under(OPENAI_BASE_URL=None, **{variable: None})("solve", "Why?", "-m", model)
     assert (done.code, done.out, scripted.asked) == (2, "", [])
     assert variable in done.error
 

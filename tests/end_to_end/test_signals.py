@@ -11,7 +11,7 @@ from tests.end_to_end.model import CALLS, DRAFT, MENDED, QUESTION, but, mending,
 from tests.end_to_end.program import Done, Process, Program
 from tests.scripted import STALL, Asked, Outcome, Scripted, status
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class Watch:

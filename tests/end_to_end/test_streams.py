@@ -184,7 +184,7 @@ def test_a_disk_that_takes_no_output(refiner: Program, scripted: Scripted) -> No
 
 def test_a_terminal_has_one_live_line(refiner: Program, scripted: Scripted) -> None:
     scripted.script = mending
-    done = refiner("solve", QUESTION, terminal=True, TERM="xterm")
+    done = refiner.under(TERM="xterm")("solve", QUESTION, terminal=True)
     assert (done.code, done.out) == (0, MENDED + "\n")
     for doing in ("iteration 0: drafting", "iteration 0: critique", "iteration 0: update", "iteration 1: critique"):
         assert f"\r\x1b[Kchain 0, {doing}" in done.err
@@ -192,11 +192,14 @@ def test_a_terminal_has_one_live_line(refiner: Program, scripted: Scripted) -> N
     assert all(asked.body.get("stream") for asked in scripted.asked)
 
 
-@pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {}])
-def test_a_terminal_that_can_do_little(environ: dict[str, str], refiner: Program, scripted: Scripted) -> None:
+@pytest.mark.parametrize(("environ", "flags"), [({"TERM": "dumb"}, []), ({"TERM": "xterm"}, ["-q"]), ({}, ["-v"])])
+def test_a_terminal_without_a_live_line(
+    environ: dict[str, str], flags: list[str], refiner: Program, scripted: Scripted
+) -> None:
     scripted.script = mending
-    done = refiner("solve", QUESTION, "-q", terminal=True, **environ)
-    assert (done.code, done.out, done.err) == (0, MENDED + "\n", "")
+    done = refiner.under(**environ)("solve", QUESTION, *flags, terminal=True)
+    assert (done.code, done.out, "\x1b" in done.err) == (0, MENDED + "\n", False)
+    assert ("-q" in flags) is (done.err == "")
 
 
 @pytest.mark.parametrize("model", ["openai:scripted", "anthropic:scripted"])
@@ -207,7 +210,7 @@ def test_a_stream_that_breaks_is_asked_for_again(
     broken = in_order(fault, "")
     scripted.script = lambda asked: broken(asked) or mending(asked)
     words = ("solve", QUESTION, "-m", model, "--set", "retry.attempts=2", "--json")
-    done = refiner(*words, terminal=True, TERM="xterm")
+    done = refiner.under(TERM="xterm")(*words, terminal=True)
     assert (done.code, done.json["answer"], len(scripted.asked)) == (0, MENDED, 5)
 
 
