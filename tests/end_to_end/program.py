@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from tests.scripted import Scripted
 
-KEY = "sk-test-SECRET0123456789abcdef"
-"""The key that every test has in its environment, and that must never be seen anywhere else."""
+KEYS = {"openai": "sk-test-SECRET0123456789abcdef", "anthropic": "SECRET/of.a+gateway=0123456789"}
+"""The keys that every test has in its environment, and that must never be seen anywhere else."""
 
 PATIENCE = 60.0
 """Seconds until a program that does not end counts as hanging."""
@@ -179,9 +179,9 @@ def seated(requests: socket.socket, place: Path, server: Scripted) -> Iterator[P
         "REFINER_HOME": str(place / "home"),
         "REFINER_MODEL": "openai:scripted",
         "REFINER_RETRY__ATTEMPTS": "1",
-        "OPENAI_API_KEY": KEY,
+        "OPENAI_API_KEY": KEYS["openai"],
         "OPENAI_BASE_URL": server.openai,
-        "ANTHROPIC_API_KEY": KEY,
+        "ANTHROPIC_API_KEY": KEYS["anthropic"],
         "ANTHROPIC_BASE_URL": server.anthropic,
     }
     program = Program(requests, folder, environ)

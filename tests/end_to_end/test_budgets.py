@@ -43,17 +43,17 @@ def test_no_limit_is_passed(seed: int, refiner: Program, scripted: Scripted) -> 
     dice = random.Random(seed)
     scripted.script = lambda asked: talkative(hash((seed, asked.number)))
     limits = {
-        "--max-calls": dice.randint(2, 25),
-        "--max-tokens": dice.randint(3_000, 30_000),
-        "--max-cost": round(dice.uniform(0.004, 0.05), 4),
+        "--max-calls": dice.randint(2, 15),
+        "--max-tokens": dice.randint(3_000, 15_000),
+        "--max-cost": round(dice.uniform(0.004, 0.03), 4),
     }
     chosen = dice.sample(sorted(limits), dice.randint(1, 3))
     flags = [word for name in chosen for word in (name, str(limits[name]))]
     shape = {
         "-s": dice.choice(["textgrad", "refine", "vote"]),
-        "-k": dice.randint(1, 8),
+        "-k": dice.randint(3, 8),
         "-n": dice.randint(1, 4),
-        "--concurrency": dice.choice([1, 3, 8]),
+        "--concurrency": dice.choice([2, 8, 8]),
         "--max-output-tokens": dice.choice([80, 400, 2048]),
         "--set": "retry.attempts=2",
     }
