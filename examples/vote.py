@@ -8,7 +8,7 @@ B) Mercury
 C) Lead
 D) Zinc"""
 
-result = refiner.solve_sync(QUESTION, strategy="vote", max_tokens=6000, max_output_tokens=256)
+result = refiner.solve_sync(QUESTION, strategy="vote", max_tokens=6000, max_output_tokens=128)
 print(f"answer {result.parsed}")
 for vote in result.votes or ():
     print(f"  {vote.answer}: {vote.voters} of {len(result.iterations)} answers")
