@@ -119,7 +119,7 @@ def speed(reply: Reply) -> float:
 
 def measure(*, quick: bool = False) -> list[Figure]:
     """The medians of the pairs, for updates and for drafts."""
-    rounds = 1 if quick else 5
+    rounds = 1 if quick else 3
     updates, drafts = anyio.run(_measure, rounds)
     return [
         Figure("update call with n-gram speculation", _median(updates), "×", 1.5, most=False, beside=_beside(updates)),

@@ -19,6 +19,7 @@ PIPE_CLOSED = 141
 # Zero-width joiners stay: Persian, Indic scripts and emoji need them, and they move no cursor.
 _HARMFUL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # a whole sequence, or its parameters would stay behind as text
+    r"|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
     r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )

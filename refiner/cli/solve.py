@@ -219,7 +219,9 @@ def _print(context: Context, result: "Result", *, jsonl: bool, failure: RefinerE
     from refiner.domain.errors import NoAnswerError
 
     if result.exit == 4 and failure is None:
-        failure = NoAnswerError(f"there is no answer: {result.stop.detail}; raise the limit, or drop it")
+        limited = result.stop.reason in ("calls", "tokens", "cost", "time")
+        hint = "raise the limit, or drop it" if limited else "ask in other words, or another model"
+        failure = NoAnswerError(f"there is no answer: {result.stop.detail}; {hint}")
     error = failure and {"kind": failure.kind, "message": output.line(str(failure)), "run": result.id}
     if context.json or jsonl:
         told = result.to_json() if result.answer is not None or error is None else {}
