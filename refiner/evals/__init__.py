@@ -1,1 +1,0 @@
-"""Data sets, statistics and replay."""
