@@ -1,9 +1,13 @@
-"""Processes as the tests see them; run as a program, it takes a lease and holds it until its input ends."""
+"""Processes as the tests see them.
+
+Run as a program, it takes a lease when it reads a line, and holds it until its input ends.
+"""
 
 import os
 import socket
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -24,6 +28,16 @@ def server_of(path: Path) -> int:
     return int(pid)
 
 
+def servers_below(folder: Path) -> list[int]:
+    """All processes that serve, or are about to serve, on a socket below a folder."""
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if b"local.server" in (said := line.read_bytes()) and os.fsencode(folder) in said:
+                found.append(int(line.parent.name))
+    return found
+
+
 class Watched:
     """A process, watched from before it ends."""
 
@@ -39,6 +53,8 @@ class Watched:
 
 
 async def main(model: Path, runtime: Path) -> None:
+    print("up", flush=True)
+    sys.stdin.readline()
     lease = Lease(model, runtime, SMALL)
     await lease.take()
     print(server_of(lease.socket), flush=True)

@@ -1,6 +1,7 @@
 """One server for all processes: started once, found by all, gone when nobody needs it, started again when it died."""
 
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from subprocess import PIPE
 
 import anyio
 import pytest
@@ -16,7 +18,7 @@ from refiner.domain.errors import ProviderError, StoreError, UsageError
 from refiner.providers.local.settings import LocalSettings
 from refiner.providers.local.sharing import Lease
 from refiner.providers.local.weights import Model
-from tests.local.processes import SMALL, Watched, server_of
+from tests.local.processes import SMALL, Watched, server_of, servers_below
 
 pytestmark = pytest.mark.anyio
 
@@ -39,20 +41,40 @@ def environment_of(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
 
+def resident_of(pid: int) -> dict[str, int]:
+    """Bytes of memory of each kind that the process occupies."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("Rss")]
+    return {name.rstrip(":"): int(kib) * 1024 for name, kib, _ in lines}
+
+
+def weight_of(path: Path) -> int:
+    return path.stat().st_size
+
+
+def line_of(client: subprocess.Popen[bytes]) -> bytes:
+    assert client.stdout is not None
+    return client.stdout.readline()
+
+
 async def test_processes_that_start_at_once_share_a_server_and_it_ends_with_the_last(
     model: Model, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "tests.local.processes", str(model.path), str(tmp_path)]
     clients = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: ASYNC220
+        subprocess.Popen(command, bufsize=0, stdin=PIPE, stdout=PIPE, stderr=PIPE)  # noqa: ASYNC220
         for _ in range(3)
     ]
     said = set()
     for client in clients:
-        assert client.stdout is not None
-        said.add(await anyio.to_thread.run_sync(client.stdout.readline))
-    assert len(said) == 1
+        await anyio.to_thread.run_sync(line_of, client)
+    for client in clients:
+        assert client.stdin is not None
+        client.stdin.write(b"go\n")
+    for client in clients:
+        said.add(await anyio.to_thread.run_sync(line_of, client))
     server = Watched(int(said.pop()))
+    assert not said
+    assert servers_below(tmp_path) == [server.pid]
     assert os.getsid(server.pid) != os.getsid(0)
     for client in clients[:2]:
         client.kill()
@@ -64,13 +86,16 @@ async def test_processes_that_start_at_once_share_a_server_and_it_ends_with_the_
     assert sockets(tmp_path) == []
 
 
-async def test_a_user_that_comes_before_the_time_is_up_keeps_the_server(model: Model, tmp_path: Path) -> None:
-    patient = LocalSettings(context=512, parallel=1, keep_alive=1)
+async def test_the_time_starts_anew_with_each_user(model: Model, tmp_path: Path) -> None:
+    patient = LocalSettings(context=512, parallel=1, keep_alive=2)
     async with taken(model.path, tmp_path, patient) as first:
         server = Watched(server_of(first.socket))
+    hashlib.sha256(bytes(60_000_000))  # meanwhile the server begins to count
     async with taken(model.path, tmp_path, patient) as second:
         assert server_of(second.socket) == server.pid
+    released = anyio.current_time()
     await server.ended()
+    assert anyio.current_time() - released > patient.keep_alive - 0.01
 
 
 async def test_users_that_come_and_go_never_find_a_server_that_is_ending(model: Model, tmp_path: Path) -> None:
@@ -144,6 +169,14 @@ async def test_a_starter_that_is_cancelled_leaves_a_server_that_others_can_use(m
         await Lease(model.path, tmp_path, SMALL).take()
     async with taken(model.path, tmp_path) as lease:
         assert lease.alive
+
+
+async def test_the_weights_are_mapped_not_copied(model: Model, tmp_path: Path) -> None:
+    async with taken(model.path, tmp_path) as lease:
+        resident = resident_of(server_of(lease.socket))
+    size = weight_of(model.path)
+    assert resident["RssFile"] > size * 0.9
+    assert resident["RssAnon"] < size * 0.5
 
 
 async def test_the_server_sees_no_key(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,10 +37,11 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def two_megabytes_at_most() -> Iterator[None]:
+def two_megabytes_at_most(tiny: Weights) -> Iterator[Weights]:
+    """No file may grow further from now on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, hard))
-    yield
+    yield tiny
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
@@ -109,10 +110,9 @@ def test_without_its_wheels_it_says_how_to_install_them(models: Path) -> None:
         join(missing, models)
 
 
-@pytest.mark.usefixtures("two_megabytes_at_most")
-def test_a_full_disk_is_one_line_and_leaves_nothing(tiny: Weights, models: Path) -> None:
+def test_a_full_disk_is_one_line_and_leaves_nothing(two_megabytes_at_most: Weights, models: Path) -> None:
     with pytest.raises(StoreError, match=r"no room for the model in .*local.models"):
-        join(tiny, models)
+        join(two_megabytes_at_most, models)
     assert [path.name for path in models.iterdir() if path.suffix != ".lock"] == []
 
 

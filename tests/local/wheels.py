@@ -5,8 +5,8 @@ from pathlib import Path
 
 from refiner.providers.local.known import Weights
 
-WHOLE = b"GGUF" + bytes(range(256)) * 12_000
-"""About 3 MB, each piece of which differs from the next."""
+WHOLE = b"GGUF" + bytes(range(256)) * 120_000
+"""About 30 MB, so that joining takes longer than starting to join."""
 
 
 def install(folder: Path, pieces: int = 11, content: bytes = WHOLE) -> Weights:

@@ -68,6 +68,7 @@ def _serve(options: Options) -> object:
     Path(options.socket).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
     params.model.path = options.model
+    params.no_extra_bufts = True  # the weights stay mapped: repacked copies take their size again and bring no speed
     params.hostnames = [options.socket]
     params.n_parallel = options.parallel
     params.kv_unified = True
