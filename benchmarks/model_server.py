@@ -64,6 +64,7 @@ class Counting:
 
 
 def main() -> None:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as refiner's own server: else decoding starves beside others
     import xllamacpp  # type: ignore[import-untyped]
 
     parameters = xllamacpp.CommonParams()

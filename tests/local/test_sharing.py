@@ -1,7 +1,6 @@
 """One server for all processes: started once, found by all, gone when nobody needs it, started again when it died."""
 
 import contextlib
-import hashlib
 import os
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 from refiner.domain.errors import ProviderError, StoreError, UsageError
 from refiner.providers.local.settings import LocalSettings
 from refiner.providers.local.sharing import Lease
-from refiner.providers.local.weights import Model
+from refiner.providers.local.weights import Model, sha256_of
 from tests.local.processes import SMALL, Watched, server_of, servers_below
 
 pytestmark = pytest.mark.anyio
@@ -87,10 +86,10 @@ async def test_processes_that_start_at_once_share_a_server_and_it_ends_with_the_
 
 
 async def test_the_time_starts_anew_with_each_user(model: Model, tmp_path: Path) -> None:
-    patient = LocalSettings(context=512, parallel=1, keep_alive=2)
+    patient = LocalSettings(context=512, parallel=1, keep_alive=3)
     async with taken(model.path, tmp_path, patient) as first:
         server = Watched(server_of(first.socket))
-    hashlib.sha256(bytes(60_000_000))  # meanwhile the server begins to count
+    sha256_of(model.path)  # takes long enough for the server to have begun to count
     async with taken(model.path, tmp_path, patient) as second:
         assert server_of(second.socket) == server.pid
     released = anyio.current_time()
