@@ -12,7 +12,7 @@ solve: .venv/local  ## Install with the embedded model, and refine the answer to
 	@echo "the trajectory lies in $$($(BIN)/refiner db path): refiner run log @ shows its calls"
 
 test: .venv/dev check  ## Check types, style and layers, then run every test.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/dev .links
 	$(BIN)/ruff check .

@@ -35,7 +35,7 @@ class AllTests(Policy):
 
     def __call__(self, state: RunState, chain: int) -> Stop | None:
         current = state.chain(chain).current
-        tests = current.evaluation.tests if current and current.evaluation else None
+        tests = current.tests if current else None
         if tests is None or not 0 < tests.total <= tests.passed:
             return None
         return Stop(StopReason.TESTS_PASS, f"{tests.passed} of {tests.total} tests pass")

@@ -37,7 +37,7 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
     voting = strategy.final_only and plan.adaptive
     least_chains = min(plan.chains, plan.least) if voting else plan.chains
     cheapest = least_chains * (1 + (1 if plan.iterations else 0))
-    dearest = plan.chains * (1 + plan.iterations * strategy.calls)
+    dearest = plan.chains * (1 + plan.iterations * strategy.calls) + strategy.beside
     if voting and not plan.iterations:
         dearest *= 2  # each answer that cannot be read is drawn once more
     expected = (cheapest + dearest) // 2 if not voting else least_chains * (1 + plan.iterations * strategy.calls)

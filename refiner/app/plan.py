@@ -4,6 +4,7 @@ import re
 from typing import TypeVar
 
 from refiner.config.settings import Settings
+from refiner.domain.code import Suite
 from refiner.domain.errors import UsageError
 from refiner.domain.run import Limits, Models, Plan
 from refiner.domain.task import Kind, Task
@@ -20,14 +21,19 @@ LONGEST = 2_000_000
 """Characters: no model's context holds a longer input."""
 
 
-def task_of(text: str, answer_type: str = "auto") -> Task:
-    """The task that a text sets. Raises UsageError for an empty or an over-long text, and for code."""
+def task_of(text: str, answer_type: str = "auto", program: str | None = None, suite: Suite | None = None) -> Task:
+    """The task that a text sets; a program to mend or tests make it a code task.
+
+    Raises UsageError for an empty or an over-long text, and for an answer type that tests do not fit.
+    """
     if not text.strip():
         raise UsageError("the input is empty: give a question, a file, or - and a pipe")
     if len(text) > LONGEST:
         raise UsageError(f"the input has {len(text):,} characters; no model reads more than {LONGEST:,}: shorten it")
-    if answer_type == "code":
-        raise UsageError("code tasks are not in this version: ask for a text (--answer-type text)")
+    if suite is not None and answer_type not in ("auto", "code"):
+        raise UsageError(f"tests are for code, not for an answer of type {answer_type}: leave one of them out")
+    if answer_type == "code" or program is not None or suite is not None:
+        return Task(text.strip("\n"), Kind.CODE, program=program, suite=suite)
     if answer_type == "auto":
         kind, found = detect(text)
         return Task(text.strip("\n"), kind, found)
@@ -44,6 +50,8 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
     if name not in STRATEGIES:
         known = ", ".join(("auto", *STRATEGIES))
         raise UsageError(f'there is no strategy "{name}" in this version: choose one of {known}')
+    if name == "repair" and task.kind is not Kind.CODE:
+        raise UsageError('the strategy "repair" is for code: give --tests, or --answer-type code')
     strategy = STRATEGIES[name]
     presets = {**PRESETS, **settings.policies}
     rules = [
@@ -74,6 +82,8 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
         concurrency=settings.concurrency,
         adaptive=settings.vote.adaptive,
         least=settings.vote.least,
+        scrutiny=settings.code.scrutiny,
+        edit_above=settings.code.edit_above,
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import anyio
 
+from refiner.app.judge import SandboxJudge
 from refiner.config.paths import Paths, made
 from refiner.config.settings import Settings
 from refiner.domain.calls import Provider
@@ -74,10 +75,19 @@ async def opened(
     the database cannot be used.
     """
     store = await store_of(paths)
-    lines = Lines(settings, paths, progress)
+    lines, judge = Lines(settings, paths, progress), SandboxJudge(settings.sandbox)
+    presets = {**PRESETS, **settings.policies}
     try:
-        yield World(store, lines.connect, Prompts(settings.prompts.folder), {**PRESETS, **settings.policies})
+        yield World(
+            store,
+            lines.connect,
+            Prompts(settings.prompts.folder),
+            presets,
+            judge.opened,
+            isolated=settings.sandbox.layer != "off",
+        )
     finally:
         with anyio.CancelScope(shield=True):
+            await judge.aclose()
             await lines.aclose()
             await store.aclose()

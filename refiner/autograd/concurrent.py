@@ -23,6 +23,8 @@ def bare_errors() -> Iterator[None]:
 
 async def gather(*calls: Callable[[], Awaitable[T]]) -> list[T]:
     """Run the calls concurrently and return their results in order; an error cancels the rest."""
+    if len(calls) == 1:
+        return [await calls[0]()]
     results: dict[int, T] = {}
 
     async def one(index: int, call: Callable[[], Awaitable[T]]) -> None:

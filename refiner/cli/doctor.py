@@ -11,10 +11,11 @@ import click
 
 from refiner.cli import output
 from refiner.cli.options import Context, common
-from refiner.domain.errors import RefinerError, StoreError
+from refiner.domain.errors import RefinerError, SandboxError, StoreError
 
 if TYPE_CHECKING:
     from refiner.config.paths import Paths
+    from refiner.config.settings import Settings
 
 _LIBRARIES = ("anthropic", "openai", "sqlalchemy", "xllamacpp")
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
@@ -40,7 +41,7 @@ def doctor(context: Context) -> int:
     }
     found["database"] = _database(paths, problems)
     found["model"] = _model(paths)
-    found["sandbox"] = {"state": "none: this version runs no code"}
+    found["sandbox"] = _sandbox(settings, problems)
     found["service"] = {"state": "none: every command works on its own"}
     if context.json:
         said = [{"kind": problem.kind, "message": str(problem)} for problem in problems]
@@ -53,6 +54,35 @@ def doctor(context: Context) -> int:
         for problem in problems:
             output.text(f"problem: {output.line(str(problem))}")
     return problems[0].exit_code if problems else 0
+
+
+def _sandbox(settings: "Settings | None", problems: list[RefinerError]) -> dict[str, str]:
+    """The layer in force, and how each attempt to break out of it ended."""
+    import anyio
+
+    from refiner.app.judge import limits_of
+    from refiner.config.settings import Sandbox
+    from refiner.sandbox.breakouts import breakouts
+    from refiner.sandbox.choose import sandbox_of
+
+    own = settings.sandbox if settings else Sandbox()
+
+    async def tried() -> dict[str, str]:
+        sandbox = await sandbox_of(own.layer, limits_of(own))
+        try:
+            held = {} if own.layer == "off" else dict(await breakouts(sandbox))
+        finally:
+            await sandbox.aclose()
+        for attempt, holds in held.items():
+            if not holds:
+                problems.append(SandboxError(f"the sandbox lets through: {attempt}"))
+        return {"layer": sandbox.layer} | {attempt: "held" if holds else "OPEN" for attempt, holds in held.items()}
+
+    try:
+        return anyio.run(tried)
+    except SandboxError as error:
+        problems.append(error)
+        return {"layer": "none works here"}
 
 
 def _versions() -> dict[str, str | None]:

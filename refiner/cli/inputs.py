@@ -5,10 +5,9 @@ import stat
 import sys
 from pathlib import Path
 
+from refiner.app.disk import MOST_BYTES, contents
 from refiner.cli import errors
 from refiner.domain.errors import NotFoundError, UsageError
-
-MOST_BYTES = 8_000_000
 
 
 def read_input(word: str | None) -> str:
@@ -24,12 +23,28 @@ def read_input(word: str | None) -> str:
         return _text(_standard_input(), "standard input")
     path = Path(word)
     if word.strip() and _is_file(path):
-        return _text(_file(path), word)
+        return _text(contents(path), word)
     if _looks_like_path(word):
         raise NotFoundError(f'there is no file "{word}": give a file that exists, or a question in quotes')
     prompt = _text(word.encode("utf-8", "surrogateescape"), "the question")
     material = _text(_standard_input(), "standard input", empty=True) if _piped() else ""
     return f"{prompt}\n\n{material}" if material.strip() else prompt
+
+
+def read_pipe(word: str | None) -> bytes | None:
+    """The bytes of standard input where they are the input, or the material of a prompt; None where nothing is piped.
+
+    Raises UsageError for what is empty, too large or binary.
+    """
+    if word not in (None, "-") and not _piped():
+        return None
+    if word is None and _terminal():
+        errors.note("waiting for the program or its description on standard input; end it with Ctrl-D")
+    data = _standard_input()
+    if not data.strip() and word not in (None, "-"):
+        return None
+    _text(data, "standard input")
+    return data
 
 
 def _terminal() -> bool:
@@ -61,14 +76,6 @@ def _is_file(path: Path) -> bool:
 
 def _looks_like_path(word: str) -> bool:
     return not any(mark in word for mark in " \n\t?") and ("/" in word or Path(word).suffix[1:].isalpha())
-
-
-def _file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _text(data: bytes, name: str, *, empty: bool = False) -> str:

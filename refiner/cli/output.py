@@ -50,6 +50,13 @@ def raw(value: bytes) -> None:
             sys.stdout.buffer.flush()
 
 
+def code(value: bytes) -> None:
+    """Write a program as the bytes that it has; on a terminal, what could act on it is left out."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        return text(value.decode("utf-8", "replace"))
+    return raw(value)
+
+
 def json_line(value: object) -> None:
     """Write an object as one line of JSON, all of it ASCII: what a terminal could act on is escaped, not lost."""
     _write(json.dumps(value, default=str) + "\n")

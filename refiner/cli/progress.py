@@ -8,10 +8,22 @@ from typing import TextIO
 
 from refiner.cli import output
 from refiner.domain.calls import Role, Usage
-from refiner.domain.events import CallFailed, CallStarted, Candidate, Decision, Evaluation, Gradient, Note, Recorded
+from refiner.domain.code import Execution
+from refiner.domain.events import (
+    CallFailed,
+    CallStarted,
+    Candidate,
+    Decision,
+    Evaluation,
+    Executed,
+    Gradient,
+    Note,
+    Recorded,
+)
 from refiner.domain.result import Result
 from refiner.domain.state import RunState, apply
 from refiner.run.journal import Delta
+from refiner.strategies.report import failure
 
 PHASES = {
     Role.ANSWER: "drafting",
@@ -43,6 +55,12 @@ def closing(result: Result) -> str:
     done = max((iteration.index for iteration in result.iterations), default=0)
     iterations = "1 iteration" if done == 1 else f"{done} iterations"
     return f"stopped: {result.stop.reason} after {iterations}, {spent(result.usage)}, run {result.id}"
+
+
+def ran(execution: Execution) -> str:
+    """An execution in a phrase."""
+    trust = "" if execution.trusted else ", trusted less: tests and program shared a process"
+    return f"{execution.outcome}, {execution.passed} of {execution.total}, {execution.seconds:.1f} s{trust}"
 
 
 def joining(done: int, total: int) -> None:
@@ -112,6 +130,9 @@ class Progress:
                 pass
             case Candidate() as candidate:
                 self._candidate(candidate)
+            case Executed(execution=execution) as run:
+                against = "" if run.against == "tests" else " made for it"
+                self._block(f"tests{against} of {run.chain}/{run.index}: {ran(execution)}", failure(execution))
             case Evaluation() as said:
                 self._block(f"critique of {said.chain}/{said.index} ({said.verdict})", said.critique)
             case Gradient() as gradient:

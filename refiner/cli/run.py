@@ -13,7 +13,7 @@ from refiner.cli.solve import in_loop, resumed
 from refiner.domain.errors import NoAnswerError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from refiner.domain.result import Result
+    from refiner.domain.result import Iteration, Result
     from refiner.domain.state import RunState
     from refiner.domain.store import Control
     from refiner.store.sql import SqlStore
@@ -116,14 +116,22 @@ def show(context: Context, run: str) -> None:
                 f"{each.chain}/{each.index}",
                 "✓" if each.accepted else "✗",
                 "" if each.score is None else f"{each.score:.2f}",
-                (each.parsed or "–")[:40],
+                _read(each),
                 each.reason,
             )
             for each in result.iterations
         ],
     )
-    if result.parsed is not None:
+    for note in result.notes:
+        output.text(f"note      {output.line(note)}")
+    if result.parsed is not None and result.kind != "code":
         output.text(f"answer    {output.line(result.parsed)[:200]}")
+
+
+def _read(iteration: "Iteration") -> str:
+    if iteration.tests is not None:
+        return f"{iteration.tests.passed} of {iteration.tests.total} tests"
+    return " ".join((iteration.parsed or "–").split())[:40]
 
 
 @run.command()
@@ -136,6 +144,8 @@ def answer(context: Context, run: str) -> None:
         raise NoAnswerError(f"run {result.id} has no answer: {result.stop.detail}")
     if context.json:
         output.json_line({"id": result.id, "answer": result.answer, "parsed": result.parsed})
+    elif result.kind == "code":
+        output.code(result.answer.encode("utf-8", "backslashreplace"))
     else:
         output.text(result.answer)
 

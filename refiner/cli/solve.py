@@ -4,11 +4,13 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from refiner.cli import errors, output
+from refiner.cli.code import Target, code_task
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
 from refiner.domain.errors import DaemonError, RefinerError, UsageError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
+_LAYERS = click.Choice(["auto", "bubblewrap", "landlock", "off"])
 _TYPES = click.Choice(["auto", "choice", "number", "text", "code"])
 _SETTINGS = (
     click.option("-m", "--model", metavar="PROVIDER:NAME", help="openai:…, anthropic:…, local, local:FILE."),
@@ -32,7 +35,7 @@ _SETTINGS = (
     click.option("--updater-model", metavar="MODEL", help="The model that rewrites."),
     click.option("--base-url", metavar="URL", help="An OpenAI-compatible server."),
     click.option("--answer-type", type=_TYPES, help="How the answer is read and compared."),
-    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote."),
+    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote, repair."),
     click.option("-k", "--chains", type=int, metavar="N", help="Independent chains."),
     click.option("-n", "--max-iterations", type=int, metavar="N", help="Updates of a chain at the most."),
     click.option("--max-calls", type=int, metavar="N", help="Calls at the most."),
@@ -48,30 +51,20 @@ _SETTINGS = (
     click.option("--seed", type=int, metavar="N", help="Fixes every shuffle, and the sampler where there is one."),
     click.option("--concurrency", type=int, metavar="N", help="Calls at a time."),
 )
-_LATER = {
-    "tests": "code tasks are not in this version",
-    "sandbox": "code tasks are not in this version",
-    "check": "code tasks are not in this version",
-    "output": "code tasks are not in this version",
-    "in_place": "code tasks are not in this version",
-    "patch": "code tasks are not in this version",
-    "tui": "the terminal UI is not in this version",
-}
-_LATER_OPTIONS = (
-    click.option("-t", "--tests", metavar="PATH", hidden=True),
-    click.option("--sandbox", metavar="KIND", hidden=True),
-    click.option("--check", metavar="CMD", hidden=True),
-    click.option("-o", "--output", metavar="FILE", hidden=True),
-    click.option("-i", "--in-place", is_flag=True, hidden=True),
-    click.option("--patch", is_flag=True, hidden=True),
-    click.option("--tui", is_flag=True, hidden=True),
+_CODE = (
+    click.option("-t", "--tests", metavar="PATH", help="Tests that the code must pass: a file or a folder."),
+    click.option("--check", metavar="CMD", help="A command that judges the program, whose path stands for {}."),
+    click.option("--sandbox", type=_LAYERS, help="Which isolation runs foreign code."),
+    click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the program there."),
+    click.option("-i", "--in-place", is_flag=True, help="Write the program back, and keep the old one beside it."),
+    click.option("--patch", is_flag=True, help="Print a patch instead of the program."),
 )
 _NO_SERVICE = "there is no service in this version: leave --daemon and --detach out"
 
 
 def _solving(command: F) -> F:
-    """The flags that say how a task is solved, and those that a later version will take."""
-    for option in reversed((*_SETTINGS, *_LATER_OPTIONS)):
+    """The flags that say how a task is solved."""
+    for option in reversed((*_SETTINGS, *_CODE)):
         option(command)
     return command
 
@@ -86,6 +79,7 @@ def _solving(command: F) -> F:
 @click.option("--daemon/--no-daemon", default=None, help="Whether the service runs it.")
 @click.option("--detach", is_flag=True, help="Leave it to the service, and print its id.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run.")
+@click.option("--tui", is_flag=True, hidden=True)
 @common
 def solve(
     context: Context,
@@ -98,30 +92,40 @@ def solve(
     daemon: bool | None,
     detach: bool,
     resume: str | None,
+    tui: bool,
+    sandbox: str | None,
+    output: Path | None,
+    in_place: bool,
+    patch: bool,
     **flags: object,
 ) -> int:
     """Refine the answer to one question or one file.
 
-    INPUT is a question, a file, or - for standard input. With a question and a pipe, the pipe is the material.
+    INPUT is a question, a file, or - for standard input. With a question and a pipe, the pipe is the material. With
+    --tests, or a Python file, the answer is a program.
     """
-    for name, message in _LATER.items():
-        if flags.pop(name):
-            raise UsageError(message)
+    if tui:
+        raise UsageError("the terminal UI is not in this version")
     if daemon or detach:
         raise DaemonError(_NO_SERVICE)
     if resume:
         if input_ is not None:
             raise UsageError("--resume takes no input: the run has its own")
         return resumed(context, resume, jsonl=jsonl)
-    text = read_input(input_)
+    judged = {name: flags.pop(name) for name in ("tests", "check")}
+    loaded = context.load({**flags, **({"sandbox": {"layer": sandbox}} if sandbox else {})})
+    task, source = code_task(input_, judged, loaded.settings.answer_type) or (None, None)
+    if task is None and (output or in_place or patch):
+        raise UsageError("-o, -i and --patch are for code: give --tests, --check or --answer-type code")
     from refiner.app.plan import plan_of, task_of
     from refiner.providers.connect import resolve
 
-    loaded = context.load(flags)
-    task = task_of(text, loaded.settings.answer_type)
+    task = task or task_of(read_input(input_), loaded.settings.answer_type)
     plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
-    work = partial(_solved, context, loaded, plan, jsonl=jsonl, dry_run=dry_run, yes=yes, no_input=no_input)
-    return in_loop(work)
+    target = Target(source, output, in_place, patch)
+    with target.held():
+        work = partial(_solved, context, loaded, plan, target, jsonl=jsonl, dry_run=dry_run, yes=yes, no_input=no_input)
+        return in_loop(work)
 
 
 def resumed(context: Context, run: str, *, jsonl: bool = False) -> int:
@@ -130,7 +134,15 @@ def resumed(context: Context, run: str, *, jsonl: bool = False) -> int:
 
 
 async def _solved(
-    context: Context, loaded: "Loaded", plan: "Plan", *, jsonl: bool, dry_run: bool, yes: bool, no_input: bool
+    context: Context,
+    loaded: "Loaded",
+    plan: "Plan",
+    target: Target,
+    *,
+    jsonl: bool,
+    dry_run: bool,
+    yes: bool,
+    no_input: bool,
 ) -> int:
     from refiner.app.forecast import forecast, too_long
     from refiner.app.world import opened
@@ -151,8 +163,10 @@ async def _solved(
         provider = (await connect_all(world, plan))[plan.models.answer].provider
         await too_long(plan, provider, prompts)
         _confirm(forecast(plan, provider, prompts), settings.confirm_above, yes=yes, ask=not no_input)
+        if world.judge and plan.task.kind == "code":
+            await world.judge()
         run = await create(world, plan)
-        return await _driven(context, world, run, jsonl=jsonl)
+        return await _driven(context, world, run, target, jsonl=jsonl)
 
 
 async def _resumed(context: Context, prefix: str, *, jsonl: bool) -> int:
@@ -166,12 +180,12 @@ async def _resumed(context: Context, prefix: str, *, jsonl: bool) -> int:
         state = fold(await world.store.events(run))
         if state.status == "done" and state.finished:
             context.note(f"run {run} is done; there is nothing to resume")
-            return _print(context, result_of(run, state), jsonl=jsonl)
+            return _print(context, result_of(run, state), Target(), jsonl=jsonl)
         await world.store.claim(run)
-        return await _driven(context, world, run, jsonl=jsonl)
+        return await _driven(context, world, run, Target(), jsonl=jsonl)
 
 
-async def _driven(context: Context, world: "World", run: str, *, jsonl: bool) -> int:
+async def _driven(context: Context, world: "World", run: str, target: Target, *, jsonl: bool) -> int:
     from refiner.cli.progress import Progress
     from refiner.cli.signals import AbortedError, steered
     from refiner.domain.events import Recorded
@@ -181,6 +195,9 @@ async def _driven(context: Context, world: "World", run: str, *, jsonl: bool) ->
     from refiner.strategies.drive import resume_run
 
     past = await world.store.events(run)
+    plan = fold(past).plan
+    if not world.isolated and plan and plan.task.kind == "code":
+        context.note("warning: foreign code runs without a sandbox, as you asked (sandbox.layer = off)")
     terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     live = terminal and not (context.quiet or context.verbose)
     progress = Progress(live=live, verbose=context.verbose and not context.quiet, quiet=context.quiet).follow(
@@ -211,10 +228,12 @@ async def _driven(context: Context, world: "World", run: str, *, jsonl: bool) ->
     finally:
         progress.clear()
     result = result_of(run, fold(await world.store.events(run)))
-    return _print(context, result, jsonl=jsonl, failure=failure)
+    return _print(context, result, target, jsonl=jsonl, failure=failure)
 
 
-def _print(context: Context, result: "Result", *, jsonl: bool, failure: RefinerError | None = None) -> int:
+def _print(
+    context: Context, result: "Result", target: Target, *, jsonl: bool, failure: RefinerError | None = None
+) -> int:
     from refiner.cli.progress import closing
     from refiner.domain.errors import NoAnswerError
 
@@ -226,8 +245,10 @@ def _print(context: Context, result: "Result", *, jsonl: bool, failure: RefinerE
     if context.json or jsonl:
         told = result.to_json() if result.answer is not None or error is None else {}
         output.json_line({**({"type": "result"} if jsonl else {}), **told, **({"error": error} if error else {})})
-    elif result.answer is not None:
+    elif result.answer is not None and result.kind != "code":
         output.text(result.answer)
+    if result.answer is not None and result.kind == "code" and (target.goes_elsewhere or not (context.json or jsonl)):
+        target.deliver(result, backup=context.settings.code.backup, quiet=context.quiet)
     context.note(closing(result))
     if failure:
         errors.note(f"error: {failure}")

@@ -135,6 +135,30 @@ class Retry(Section):
     most_seconds: Duration = setting(120.0, "The longest that one call is retried.", unit="seconds, or 2m")
 
 
+class Sandbox(Section):
+    """Where code of a model runs, and what each execution may use."""
+
+    layer: Literal["auto", "bubblewrap", "landlock", "off"] = setting(
+        "auto", "The isolation: auto is the strongest that works; off is none, and warns on each run.", guarded=True
+    )
+    wall: Duration = setting(10.0, "How long an execution may take.", unit="seconds")
+    cpu: Duration = setting(10.0, "Processor time.", unit="seconds")
+    memory: Count = setting(512, "Memory of all its processes together.", unit="MiB")
+    processes: Count = setting(64, "Processes at a time.")
+    file_size: Count = setting(32, "The largest file.", unit="MiB")
+    scratch: Count = setting(64, "All that it writes.", unit="MiB")
+    inodes: Count = setting(4096, "Files and folders that it makes.")
+    output: Count = setting(64, "What is kept of its output.", unit="KiB")
+
+
+class Code(Section):
+    """Tasks whose answer is a program."""
+
+    scrutiny: bool = setting(True, "Criticise a program that passes its tests once more.")
+    edit_above: Count = setting(200, "Lines above which a program is changed by edits instead of rewritten.")
+    backup: bool = setting(True, "Keep the old file beside one that --in-place changes.")
+
+
 class Settings(Section):
     """All settings. None leaves a choice to the strategy, or is no limit."""
 
@@ -145,7 +169,7 @@ class Settings(Section):
         None, "The OpenAI-compatible server that answers.", example="http://localhost:8000/v1", guarded=True
     )
     strategy: str = setting(
-        "auto", "How drafts, iterations and selection are combined: auto, textgrad, refine or vote."
+        "auto", "How drafts, iterations and selection are combined: auto, textgrad, refine, vote or repair."
     )
     answer_type: Literal["auto", "choice", "number", "text", "code"] = setting(
         "auto", "How the answer is read and compared: auto, choice, number, text or code."
@@ -189,6 +213,8 @@ class Settings(Section):
     policies: dict[str, str] = setting(dict, "Stop rules by name, for `policy`.")
     store: Store = setting(Store, "")
     retry: Retry = setting(Retry, "")
+    sandbox: Sandbox = setting(Sandbox, "")
+    code: Code = setting(Code, "")
 
 
 def section(path: Sequence[str]) -> type[Section] | None:

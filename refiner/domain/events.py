@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from refiner.domain.calls import Message, Reply, Role, Usage
+from refiner.domain.code import Execution
 from refiner.domain.run import Phase, Plan, Stop, Tests, Verdict, Vote
 
 
@@ -98,6 +99,21 @@ class Candidate:
     @property
     def place(self) -> str:
         return f"{self.chain}/{self.index}/candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A candidate's program was run; `against` says on what: the task's own "tests", or some that were made."""
+
+    chain: int
+    index: int
+    execution: Execution
+    against: str = "tests"
+    type: Literal["executed"] = "executed"
+
+    @property
+    def place(self) -> str:
+        return f"{self.chain}/{self.index}/execution/{self.against}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +230,7 @@ Event = (
     | CallFinished
     | CallFailed
     | Candidate
+    | Executed
     | Evaluation
     | Gradient
     | Decision

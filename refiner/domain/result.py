@@ -97,7 +97,7 @@ def result_of(run: str, state: RunState) -> Result:
         answer=step.candidate.text if step else None,
         parsed=step.candidate.parsed if step else None,
         score=step.score if step else None,
-        tests=step.evaluation.tests if step and step.evaluation else None,
+        tests=step.tests if step else None,
         votes=state.selected.votes or None if state.selected else None,
         iterations=tuple(_iteration(step) for step in steps),
         usage=state.usage,
@@ -108,7 +108,7 @@ def result_of(run: str, state: RunState) -> Result:
 
 
 def _iteration(step: Step) -> Iteration:
-    candidate, decision, evaluation = step.candidate, step.decision, step.evaluation
+    candidate, decision = step.candidate, step.decision
     return Iteration(
         chain=candidate.chain,
         index=candidate.index,
@@ -117,5 +117,5 @@ def _iteration(step: Step) -> Iteration:
         reason=decision.reason if decision else "not judged yet",
         score=step.score,
         parsed=candidate.parsed,
-        tests=evaluation.tests if evaluation else None,
+        tests=step.tests,
     )

@@ -65,7 +65,8 @@ class Plan:
 
     chains: how many independent chains at the most. iterations: updates per chain at the most. until: a stop rule in
     words, "" for none. temperature: None leaves it to the strategy. adaptive: a vote may stop when its lead is decided,
-    but not before `least` answers.
+    but not before `least` answers. scrutiny: a program that passes its tests is criticised once more. edit_above:
+    lines above which a program is changed by edits.
     """
 
     task: Task
@@ -81,6 +82,8 @@ class Plan:
     concurrency: int = 8
     adaptive: bool = True
     least: int = 3
+    scrutiny: bool = True
+    edit_above: int = 200
 
 
 class Phase(StrEnum):

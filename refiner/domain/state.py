@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from refiner.domain.calls import Reply, Usage
+from refiner.domain.code import Execution
 from refiner.domain.events import (
     CallFailed,
     CallFinished,
@@ -16,6 +17,7 @@ from refiner.domain.events import (
     ChainStopped,
     Decision,
     Evaluation,
+    Executed,
     Gradient,
     Note,
     Recorded,
@@ -24,19 +26,21 @@ from refiner.domain.events import (
     RunStarted,
     Selected,
 )
-from refiner.domain.run import Plan, Stop
+from refiner.domain.run import Plan, Stop, Tests
 
 Status = Literal["new", "running", "done", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A candidate and all that was said of it."""
+    """A candidate and all that was said of it; made: its executions against tests that were made in the run."""
 
     candidate: Candidate
     evaluation: Evaluation | None = None
     gradient: Gradient | None = None
     decision: Decision | None = None
+    execution: Execution | None = None
+    made: tuple[Execution, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -44,7 +48,15 @@ class Step:
 
     @property
     def score(self) -> float | None:
+        if self.execution:
+            return self.execution.score
         return self.evaluation.score if self.evaluation else None
+
+    @property
+    def tests(self) -> Tests | None:
+        if self.execution:
+            return Tests(self.execution.passed, self.execution.total)
+        return self.evaluation.tests if self.evaluation else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +138,16 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
         case Candidate() as candidate:
             chain = state.chain(candidate.chain)
             return _with_chain(state, candidate.chain, replace(chain, steps=(*chain.steps, Step(candidate))))
+        case Executed(execution=execution, against=against) as event:
+            made = (*_step(state, event).made, execution)
+            change = {"execution": execution} if against == "tests" else {"made": made}
+            return _with_step(state, replace(_step(state, event), **change))
         case Evaluation() as evaluation:
-            return _with_step(state, evaluation.chain, evaluation.index, evaluation=evaluation)
+            return _with_step(state, replace(_step(state, evaluation), evaluation=evaluation))
         case Gradient() as gradient:
-            return _with_step(state, gradient.chain, gradient.index, gradient=gradient)
+            return _with_step(state, replace(_step(state, gradient), gradient=gradient))
         case Decision() as decision:
-            return _with_step(state, decision.chain, decision.index, decision=decision)
+            return _with_step(state, replace(_step(state, decision), decision=decision))
         case ChainStopped(chain=number, stop=stop):
             return _with_chain(state, number, replace(state.chain(number), stop=stop))
         case Note(text=text):
@@ -160,21 +176,11 @@ def _with_chain(state: RunState, number: int, chain: ChainState) -> RunState:
     return replace(state, chains=MappingProxyType({**state.chains, number: chain}))
 
 
-def _with_step(
-    state: RunState,
-    number: int,
-    index: int,
-    *,
-    evaluation: Evaluation | None = None,
-    gradient: Gradient | None = None,
-    decision: Decision | None = None,
-) -> RunState:
+def _step(state: RunState, event: Executed | Evaluation | Gradient | Decision) -> Step:
+    return state.chain(event.chain).steps[event.index]
+
+
+def _with_step(state: RunState, step: Step) -> RunState:
+    number, index = step.candidate.chain, step.candidate.index
     chain = state.chain(number)
-    step = chain.steps[index]
-    step = Step(
-        step.candidate,
-        evaluation or step.evaluation,
-        gradient or step.gradient,
-        decision or step.decision,
-    )
     return _with_chain(state, number, replace(chain, steps=(*chain.steps[:index], step, *chain.steps[index + 1 :])))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from refiner.domain.code import Suite
+
 
 class Kind(StrEnum):
     """How an answer is read and compared."""
@@ -23,11 +25,16 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A question, its kind and, for a choice, its options in the order they were given."""
+    """A question, its kind and, for a choice, its options in the order they were given.
+
+    program: the code that is to be mended, None where there is only a text. suite: the tests of a code task.
+    """
 
     text: str
     kind: Kind
     options: tuple[Option, ...] = ()
+    program: str | None = None
+    suite: Suite | None = None
 
     @property
     def title(self) -> str:

@@ -11,7 +11,7 @@ from anthropic.types import Message as Said
 from anthropic.types import RawMessageStreamEvent
 
 from refiner.domain.calls import Capabilities, Count, Finish, Message, Reply, Request, Usage
-from refiner.providers import prices, tokens
+from refiner.providers import prices, tokens, wire
 from refiner.providers.failures import CONNECT, Endpoint, cut_short, parsed_url, translated, unreadable
 from refiner.providers.reading import Answer, reply, whole
 
@@ -47,11 +47,12 @@ class AnthropicProvider:
         url = parsed_url(base_url or ANTHROPIC)
         self.name = name
         self._model = model
+        silence = httpx2.Timeout(timeout, connect=min(timeout, CONNECT))
         self._client = AsyncAnthropic(
             api_key=api_key,
             base_url=url,
-            http_client=http_client,
-            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT)),
+            http_client=http_client or wire.client(silence),
+            timeout=silence,
             max_retries=0,
         )
         self._endpoint = Endpoint(name, model, url.netloc.decode(), api_key, "ANTHROPIC_API_KEY")

@@ -1,17 +1,19 @@
 """OpenAI's chat completions, and every server that speaks them."""
 
+import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from typing import Any
 
 import httpx2
-from openai import AsyncOpenAI, AsyncStream, BadRequestError, OpenAIError, UnprocessableEntityError
+from openai import APIStatusError, AsyncOpenAI, AsyncStream, OpenAIError
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 
 from refiner.domain.calls import Capabilities, Count, Finish, Reply, Request, Usage
-from refiner.providers import prices, tokens
+from refiner.providers import prices, tokens, wire
 from refiner.providers.failures import (
     CONNECT,
     Endpoint,
@@ -62,13 +64,13 @@ class OpenAIProvider:
         url = parsed_url(base_url or OPENAI)
         self.name = name
         self._model = model
+        silence = httpx2.Timeout(timeout, connect=min(timeout, CONNECT))
+        self._http = http_client or wire.client(silence)
         self._client = AsyncOpenAI(
-            api_key=api_key or "none",
-            base_url=url,
-            http_client=http_client,
-            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT)),
-            max_retries=0,
+            api_key=api_key or "none", base_url=url, http_client=self._http, timeout=silence, max_retries=0
         )
+        self._url = self._client.base_url.join("chat/completions")
+        self._extensions = {"timeout": silence.as_dict()}
         self._endpoint = Endpoint(name, model, url.netloc.decode(), api_key or "", key_name)
         self._official = url.host.endswith("api.openai.com")
         self._priced = prices.seller(str(url))
@@ -135,15 +137,34 @@ class OpenAIProvider:
             try:
                 if on_delta:
                     return await self._streamed(await self._client.chat.completions.create(**parameters), on_delta)
-                # The SDK's own models of request and reply would take as much time as all the rest of a call.
-                got = await self._client.post("/chat/completions", body=parameters, cast_to=object)
-            except (BadRequestError, UnprocessableEntityError) as error:
-                refused = self._named(error, parameters)
+                return self._plain(await self._posted(parameters))
+            except APIStatusError as error:
+                refused = self._named(error, parameters) if error.status_code in (400, 422) else None
                 if refused is None:
                     raise
                 self._refused.add(refused)
-            else:
-                return self._plain(got)
+
+    async def _posted(self, parameters: dict[str, Any]) -> object:
+        """The reply to a request as JSON. Raises the SDK's error for a status that is one.
+
+        The SDK's own way from a request to a reply would take as much time as all the rest of a call.
+        """
+        content = json.dumps(parameters, separators=(",", ":")).encode()
+        request = httpx2.Request("POST", self._url, headers=self._headers, content=content, extensions=self._extensions)
+        response = await self._http.send(request)
+        if not response.is_error:
+            return json.loads(response.content)
+        try:
+            body = response.json()
+        except ValueError:
+            body = response.text
+        raise APIStatusError(f"status {response.status_code}", response=response, body=body)
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        """Those that the SDK sends with every request."""
+        own = self._client.default_headers | self._client.auth_headers
+        return {name: value for name, value in own.items() if isinstance(value, str)}
 
     def _parameters(self, request: Request, *, streams: bool) -> dict[str, Any]:
         """The request as the protocol has it, without what this model was seen to refuse."""
@@ -168,9 +189,9 @@ class OpenAIProvider:
         names = _LIMITS if self._official and not predicted else _LIMITS[::-1]
         return next((name for name in names if name not in self._refused), names[0])
 
-    def _named(self, error: BadRequestError | UnprocessableEntityError, parameters: dict[str, Any]) -> str | None:
+    def _named(self, error: APIStatusError, parameters: dict[str, Any]) -> str | None:
         """The parameter that a server refuses to take, if it is one that can be left out or has another name."""
-        said = f"{error_of(error.body) or error.body} {error.message}"
+        said = str(error_of(error.body) or error.body)
         if not _REFUSES.search(said):
             return None
         names = ["temperature", "seed", "prediction", "stream_options", "service_tier", *_LIMITS]

@@ -1,17 +1,19 @@
 """The one door for effects: reserve, look up, act, commit, settle, publish."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 import anyio
 from tenacity import AsyncRetrying
 
 from refiner.domain.calls import Capabilities, Count, Message, Provider, Reply, Request, Role, Usage
-from refiner.domain.errors import RefinerError
-from refiner.domain.events import CallFailed, CallFinished, CallStarted, ChainStopped, Event, Note
+from refiner.domain.code import Execution, Judge, Outcome, Suite
+from refiner.domain.errors import RefinerError, SandboxError
+from refiner.domain.events import CallFailed, CallFinished, CallStarted, ChainStopped, Event, Executed, Note
 from refiner.domain.run import Plan, Stop, StopReason
 from refiner.domain.state import RunState
 from refiner.run.journal import Delta, Journal
@@ -20,6 +22,7 @@ from refiner.run.ledger import ExhaustedError, Ledger
 GRACE = 5.0
 """Seconds that a call under way is given to finish, since it is paid for, when the run is told to stop."""
 
+T = TypeVar("T")
 Policy = Callable[[RunState, int], Stop | None]
 
 
@@ -36,14 +39,15 @@ class Line:
 class RunContext:
     """What a strategy sees of the world: one run's calls, its events, its state and its stop rules."""
 
-    def __init__(self, journal: Journal, lines: Mapping[str, Line], policy: Policy) -> None:
+    def __init__(self, journal: Journal, lines: Mapping[str, Line], policy: Policy, judge: Judge | None = None) -> None:
         assert journal.state.plan is not None  # noqa: S101
         self.plan: Plan = journal.state.plan
         self.journal = journal
         self._lines = lines
         self._policy = policy
+        self._judge = judge
         self._ledger = Ledger(self.plan.limits, journal.state.usage)
-        self._places = anyio.CapacityLimiter(self.plan.concurrency)
+        self._places = anyio.Semaphore(self.plan.concurrency, fast_acquire=True)
         self._interrupted: Stop | None = None
         self._scopes: dict[anyio.CancelScope, bool] = {}
         seconds = self.plan.limits.seconds
@@ -87,10 +91,12 @@ class RunContext:
         *,
         temperature: float | None = None,
         prediction: str | None = None,
+        most: int | None = None,
     ) -> Reply:
         """The reply of a step: the recorded one if it was paid for, otherwise that of a new call.
 
-        The key is the step's place in the run (chain/iteration/role/place). Raises ExhaustedError when the budget has
+        The key is the step's place in the run (chain/iteration/role/place). most: tokens of a reply that is known to be
+        short, where that is less than the run allows. Raises ExhaustedError when the budget has
         no room for it or the run was told to stop, ProviderError after the retries, ContextLengthError.
         """
         if (recorded := self.journal.reply(key)) is not None:
@@ -98,15 +104,52 @@ class RunContext:
         if self._interrupted:
             raise ExhaustedError(self._interrupted)
         request = self._request(key, role, messages, temperature, prediction)
+        if most is not None:
+            request = replace(request, max_output_tokens=min(request.max_output_tokens, most))
         with anyio.CancelScope(deadline=self._deadline) as scope:
             self._scopes[scope] = False
             try:
                 return await self._retried(key, role, request, scope)
             finally:
                 del self._scopes[scope]
-        raise ExhaustedError(
-            self._interrupted or Stop(StopReason.TIME, f"the {self.plan.limits.seconds:g} seconds of the run are over")
-        )
+        raise ExhaustedError(self._over)
+
+    async def execute(self, chain: int, index: int, source: str, suite: Suite, against: str = "tests") -> Execution:
+        """A candidate's program against tests: the recorded execution, otherwise a new one.
+
+        Raises SandboxError when the sandbox itself fails twice, ExhaustedError when the run was told to stop.
+        """
+        place = Executed(chain, index, Execution(Outcome.SANDBOX), against).place
+        if isinstance(past := self.journal.past(place), Executed):
+            return past.execution
+        execution = await self._effect(lambda judge: judge.judge(source, suite, seed=self.plan.seed))
+        if execution.outcome is Outcome.SANDBOX:
+            execution = await self._effect(lambda judge: judge.judge(source, suite, seed=self.plan.seed))
+        if execution.outcome is Outcome.SANDBOX:
+            raise SandboxError(f"the sandbox failed twice: {execution.detail}; see `refiner doctor`")
+        await self.record(Executed(chain, index, execution, against))
+        return execution
+
+    async def observe(self, source: str, suite: Suite, expressions: Sequence[str]) -> tuple[str, ...]:
+        """What expressions over a program come to. It costs nothing and is repeatable, so it is not recorded."""
+        return await self._effect(lambda judge: judge.observe(source, suite, expressions, seed=self.plan.seed))
+
+    async def _effect(self, work: Callable[[Judge], Awaitable[T]]) -> T:
+        assert self._judge is not None  # noqa: S101
+        if self._interrupted:
+            raise ExhaustedError(self._interrupted)
+        with anyio.CancelScope(deadline=self._deadline) as scope:
+            self._scopes[scope] = True
+            try:
+                return await work(self._judge)
+            finally:
+                del self._scopes[scope]
+        raise ExhaustedError(self._over)
+
+    @property
+    def _over(self) -> Stop:
+        seconds = self.plan.limits.seconds
+        return self._interrupted or Stop(StopReason.TIME, f"the {seconds:g} seconds of the run are over")
 
     async def _retried(self, key: str, role: Role, request: Request, scope: anyio.CancelScope) -> Reply:
         line = self._line(role)
@@ -197,17 +240,18 @@ def _started(key: str, attempt: int, role: Role, model: str, request: Request, r
 
 def digest(request: Request) -> str:
     """The hash of everything that a request says, sampling included."""
-    return hashlib.sha256(repr(asdict(request)).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(repr(request).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class StepEngine:
-    """The graph's engine at one step of a run: a chain and an iteration."""
+    """The graph's engine at one step of a run: a chain and an iteration; most: tokens of a reply known to be short."""
 
     context: RunContext
     chain: int
     iteration: int
     temperature: float | None = 0.0
+    most: int | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -226,7 +270,9 @@ class StepEngine:
         while self.notes:
             await self.context.note(self.notes.pop())
         key = f"{self.chain}/{self.iteration}/{role}/{place}"
-        return await self.context.call(key, role, messages, temperature=self.temperature, prediction=prediction)
+        return await self.context.call(
+            key, role, messages, temperature=self.temperature, prediction=prediction, most=self.most
+        )
 
     def note(self, text: str) -> None:
         self.notes.append(text)

@@ -41,8 +41,8 @@ class Ledger:
         self.limits = limits
         self.spent = spent
         self.reserved = Usage()
-        self._turn = anyio.Lock()
-        self._settled = anyio.Event()
+        self._turn = anyio.Lock(fast_acquire=True)
+        self._settled: anyio.Event | None = None
 
     async def reserve(self, input_tokens: int, max_output_tokens: int, price: Price) -> Usage:
         """Set aside one call of at most so many input tokens; the reply's length is lowered to what is left.
@@ -56,7 +56,7 @@ class Ledger:
                 if not self.reserved.calls:
                     assert room.stop is not None  # noqa: S101
                     raise ExhaustedError(room.stop)
-                settled = self._settled
+                settled = self._settled = anyio.Event()
                 await settled.wait()
             self.reserved += room.most
             return room.most
@@ -64,16 +64,14 @@ class Ledger:
     def settle(self, reserved: Usage, used: Usage) -> None:
         """Book what a call used and give the rest of its reservation back."""
         self.spent += used
-        left = self.reserved + replace(
-            reserved,
-            calls=-reserved.calls,
-            input_tokens=-reserved.input_tokens,
-            output_tokens=-reserved.output_tokens,
-            cost_usd=None if reserved.cost_usd is None else -reserved.cost_usd,
+        back = None if reserved.cost_usd is None else -reserved.cost_usd
+        left = self.reserved + Usage(
+            -reserved.calls, -reserved.input_tokens, output_tokens=-reserved.output_tokens, cost_usd=back
         )
-        self.reserved = Usage() if not left.calls else left
-        self._settled.set()
-        self._settled = anyio.Event()
+        self.reserved = left if left.calls else Usage()
+        if self._settled:
+            self._settled.set()
+            self._settled = None
 
     def _room(self, asked: Usage, price: Price) -> _Room:
         taken = self.spent + self.reserved

@@ -17,6 +17,7 @@ from refiner.domain.events import (
     Decision,
     Evaluation,
     Event,
+    Executed,
     Gradient,
     RunFinished,
     RunResumed,
@@ -53,13 +54,13 @@ class Change:
             self.usage + later.usage,
         )
 
-    def row(self, run: str, at: datetime) -> Row:
+    def row(self, run: str, owner: str, at: datetime) -> Row:
         """The parameters of UPDATE_RUN."""
         words = ("status", "stop", "title", "kind", "strategy", "model")
         figures = {"calls": self.usage.calls, "input_tokens": self.usage.input_tokens}
         figures |= {"output_tokens": self.usage.output_tokens, "iterations": self.iterations}
         values = {word: getattr(self, word) for word in words} | figures
-        values |= {"cost_usd": self.usage.cost_usd, "run": run, "at": at}
+        values |= {"cost_usd": self.usage.cost_usd, "run": run, "held": owner, "at": at}
         return {f"new_{name}": value for name, value in values.items()}
 
 
@@ -97,6 +98,10 @@ def project(run: str, at: datetime, event: Event, put: Put) -> Projection:
             texts = {"text": put(event.text), "parsed": None if parsed is None else put(parsed)}
             row = _of(run, event) | texts | {"phase": event.phase.value, "problem": event.problem}
             return Projection((tables.candidates, row), change=Change(iterations=index))
+        case Executed(execution=run_of, against=against):
+            row = {"against": against, "verdict": run_of.outcome.value, "seconds": run_of.seconds}
+            row |= {"passed": run_of.passed, "total": run_of.total, "output": put(run_of.output)}
+            return Projection((tables.executions, _of(run, event) | row))
         case Evaluation(tests=tests):
             row = {"verdict": event.verdict.value, "critique": put(event.critique), "score": event.score}
             row |= {"passed": tests and tests.passed, "total": tests and tests.total}
@@ -118,7 +123,7 @@ def unpack_messages(packed: str, texts: Mapping[str, str]) -> tuple[Message, ...
     return tuple(Message(role, tuple(texts[digest] for digest in parts)) for role, parts in json.loads(packed))
 
 
-def _of(run: str, event: Candidate | Evaluation | Gradient | Decision) -> Row:
+def _of(run: str, event: Candidate | Executed | Evaluation | Gradient | Decision) -> Row:
     return {"run_id": run, "chain": event.chain, "index": event.index}
 
 
@@ -155,7 +160,7 @@ def _update_run() -> Update:
     values["iterations"] = case((most > of.iterations, most), else_=of.iterations)
     values |= {word: func.coalesce(bindparam(f"new_{word}", type_=of[word].type), of[word]) for word in words}
     values |= {figure: of[figure] + bindparam(f"new_{figure}", type_=of[figure].type) for figure in sums}
-    return update(tables.runs).where(of.id == bindparam("new_run")).values(values)
+    return update(tables.runs).where(of.id == bindparam("new_run"), of.owner == bindparam("new_held")).values(values)
 
 
 END_CALL = _end_call()

@@ -116,9 +116,9 @@ class Decisions(OfCandidate, table=True):
 
 
 class Executions(OfCandidate, table=True):
-    """A run of a candidate's program in the sandbox."""
+    """A run of a candidate's program in the sandbox; against: the task's "tests", or others. output: a text."""
 
-    attempt: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    against: str = Field(primary_key=True)
     verdict: str
     passed: int | None
     total: int | None
@@ -185,6 +185,6 @@ def _table(record: type[Record]) -> Table:
 
 
 runs, calls, events, texts, uses = (_table(record) for record in (Runs, Calls, Events, Texts, Uses))
-candidates, evaluations, gradients, decisions = (
-    _table(record) for record in (Candidates, Evaluations, Gradients, Decisions)
+candidates, executions, evaluations, gradients, decisions = (
+    _table(record) for record in (Candidates, Executions, Evaluations, Gradients, Decisions)
 )

@@ -8,6 +8,7 @@ from refiner.domain.run import Stop
 from refiner.domain.task import Kind
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext
+from refiner.strategies.repair import repair
 from refiner.strategies.textgrad import refine_directly, textgrad
 from refiner.strategies.vote import vote
 
@@ -16,7 +17,8 @@ from refiner.strategies.vote import vote
 class Strategy:
     """How a run is driven, and what it does unless the user says otherwise.
 
-    chains, iterations: the defaults of -k and -n. calls: how many an iteration takes. until: the strategy's own rules.
+    chains, iterations: the defaults of -k and -n. calls: how many an iteration takes, beside: how many more a run may
+    make. until: the strategy's own rules.
     final_only: a chain votes with its last accepted answer alone, instead of with every accepted one.
     """
 
@@ -25,6 +27,7 @@ class Strategy:
     chains: int
     iterations: int
     calls: int = 2
+    beside: int = 0
     until: str = "clean | agree:2"
     final_only: bool = False
 
@@ -38,10 +41,21 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "vote": Strategy(
             vote, "adaptive majority over independent answers, each refined with -n", 6, 0, final_only=True
         ),
+        "repair": Strategy(
+            repair,
+            "programs tried against their tests, wider or deeper as it pays, until one passes",
+            6,
+            3,
+            calls=1,
+            beside=5,
+            until="patience:2",
+        ),
     }
 )
 
 
 def automatic(kind: Kind) -> str:
-    """The strategy of `auto`: answers that can be compared are voted on, free text is refined."""
+    """The strategy of `auto`: answers that can be compared are voted on, free text is refined, code repaired."""
+    if kind is Kind.CODE:
+        return "repair"
     return "vote" if kind in (Kind.CHOICE, Kind.NUMBER) else "refine"

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 import anyio
 
 from refiner.domain.calls import Usage
+from refiner.domain.code import Judge
 from refiner.domain.errors import RefinerError, StoreError, UsageError
-from refiner.domain.events import RunFinished, RunResumed, RunStarted
+from refiner.domain.events import RunFinished, RunResumed, RunStarted, Selected
 from refiner.domain.run import Plan, Stop, StopReason
 from refiner.domain.state import RunState
 from refiner.domain.store import Store
+from refiner.domain.task import Kind
 from refiner.policies import language
 from refiner.policies.presets import PRESETS
 from refiner.prompts import Prompts
@@ -28,12 +30,17 @@ Connect = Callable[[str, str | None], Awaitable[Line]]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a run needs from outside: a store, models by name and base URL, prompts, and named stop rules."""
+    """What a run needs from outside: a store, models by name and base URL, prompts, named stop rules, a sandbox.
+
+    judge is asked for only by runs whose task is code; isolated: it does not run code without a sandbox.
+    """
 
     store: Store
     connect: Connect
     prompts: Prompts = field(default_factory=Prompts)
     presets: Mapping[str, str] = field(default_factory=lambda: PRESETS)
+    judge: Callable[[], Awaitable[Judge]] | None = None
+    isolated: bool = True
 
 
 async def create(world: World, plan: Plan) -> str:
@@ -67,7 +74,8 @@ async def resume_run(
         await journal.record(RunResumed(journal.state.resumptions + 1))
     try:
         lines = await connect_all(world, plan)
-        context = RunContext(journal, lines, language.parse(rules(plan), world.presets))
+        judge = await world.judge() if world.judge and plan.task.kind is Kind.CODE else None
+        context = RunContext(journal, lines, language.parse(rules(plan), world.presets), judge)
         if started:
             started(context)
         stop = await _driven(context, world, plan)
@@ -94,8 +102,9 @@ async def connect_all(world: World, plan: Plan) -> dict[str, Line]:
 
 def rules(plan: Plan) -> str:
     """The stop rules of a run in words: the strategy's own, the user's, and the number of iterations."""
-    own = (STRATEGIES[plan.strategy].until, f"({plan.until})" if plan.until else "", f"iterations:{plan.iterations}")
-    return " | ".join(rule for rule in own if rule)
+    tests = "tests" if plan.task.suite else ""
+    own = (tests, STRATEGIES[plan.strategy].until, f"({plan.until})" if plan.until else "")
+    return " | ".join(rule for rule in (*own, f"iterations:{plan.iterations}") if rule)
 
 
 async def _driven(context: RunContext, world: World, plan: Plan) -> Stop:
@@ -113,9 +122,16 @@ async def _finished(journal: Journal, stop: Stop) -> RunState:
     if signal is not None:
         finished = RunFinished("interrupted", signal, stop, state.resumptions)
     else:
-        finished = RunFinished("done", 0 if selected else 4, stop, state.resumptions)
+        finished = RunFinished("done", _exit(state, selected), stop, state.resumptions)
     await journal.record(*([selected] if selected else []), finished)
     return journal.state
+
+
+def _exit(state: RunState, selected: Selected | None) -> int:
+    if selected is None:
+        return 4
+    score = state.chain(selected.chain).steps[selected.index].score
+    return 0 if score is None or score >= 1.0 else 3
 
 
 async def _failed(journal: Journal, error: RefinerError) -> None:

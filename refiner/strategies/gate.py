@@ -18,11 +18,12 @@ def decide(
     *,
     score: float | None = None,
     best: float | None = None,
+    strictly: bool = False,
 ) -> Decision:
     """The word on a candidate: a draft is taken as it is, an update only if nothing is worse than before.
 
-    score and best, from 0 to 1, are the verifier's for the candidate and for the current one, where there is one. A
-    reply that cannot be read never replaces one that could.
+    score and best, from 0 to 1, are the verifier's for the candidate and for the current one, where there is one;
+    strictly: a score that is only as good is not enough. A reply that cannot be read never replaces one that could.
     """
 
     def word(accepted: bool, reason: str) -> Decision:
@@ -36,8 +37,10 @@ def decide(
         return word(True, "it is the first")
     if score is not None and best is not None and score < best:
         return word(False, f"its score {score:.2f} is below {best:.2f}")
+    if score is not None and best is not None and strictly and score == best:
+        return word(False, f"its score {score:.2f} is no better than before")
     if score is not None and best is not None:
-        return word(True, f"its score {score:.2f} is no worse than {best:.2f}")
+        return word(True, f"its score {score:.2f} is {'above' if score > best else 'no worse than'} {best:.2f}")
     if current.problem is not None:
         return word(True, "it can be read, and the one before could not")
     return word(True, "it can be read and mends what the critic found")

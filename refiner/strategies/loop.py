@@ -38,6 +38,8 @@ async def refine_all(chains: Sequence[Chain], *, direct: bool, redraw: bool = Fa
 async def _refined(chain: Chain, *, direct: bool, shuffle: bool, redraw: bool) -> Stop:
     if not chain.state.steps:
         await chain.draft(shuffle=shuffle, redraw=redraw)
+    elif (last := chain.state.steps[-1]).decision is None:
+        await chain.gate(last.candidate)
     if chain.state.current is None:
         silent = Stop(StopReason.ERROR, "the model's reply holds no answer")
         await chain.context.record(ChainStopped(chain.number, 0, silent))

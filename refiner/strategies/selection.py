@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
 
+from refiner.domain.code import Outcome
 from refiner.domain.events import Selected
 from refiner.domain.run import Stop, StopReason, Verdict, Vote
 from refiner.domain.state import RunState, Step
@@ -83,6 +84,8 @@ def select(state: RunState, *, final_only: bool = False) -> Selected | None:
     if not voters:
         drafts = [chain.steps[0] for chain in chains if chain.steps and chain.steps[0].candidate.text.strip()]
         return _selected(drafts[0], state) if drafts else None
+    if state.plan.task.kind is Kind.CODE:
+        return _selected(_best_program(finals), state)
     scored = [step for step in voters if step.score is not None]
     if scored:
         return _selected(max(scored, key=lambda step: step.score or 0.0), state)
@@ -93,6 +96,17 @@ def select(state: RunState, *, final_only: bool = False) -> Selected | None:
     passed = [step for step in finals if step.evaluation and step.evaluation.verdict is Verdict.CORRECT]
     readable = [step for step in finals if step.candidate.problem is None]
     return _selected((passed or readable or finals)[0], state)
+
+
+def _best_program(finals: Sequence[Step]) -> Step:
+    """The highest score; among equals the largest cluster × the made tests that it passes (CodeT, 2207.10397)."""
+    readable = [step for step in finals if step.candidate.problem is None] or finals
+    best = max(step.score or 0.0 for step in readable)
+    equals = [step for step in readable if (step.score or 0.0) == best]
+    patterns = [tuple(case.outcome for execution in step.made for case in execution.cases) for step in equals]
+    passed = [sum(outcome is Outcome.PASSED for outcome in pattern) for pattern in patterns]
+    ranks = [patterns.count(pattern) * right for pattern, right in zip(patterns, passed, strict=True)]
+    return equals[ranks.index(max(ranks))]
 
 
 def _speaker(voters: Sequence[Step]) -> Step:

@@ -18,6 +18,7 @@ from refiner.prompts import Prompts
 from refiner.run.context import RunContext, StepEngine
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies import gate
+from refiner.strategies.report import failure
 from refiner.strategies.shuffle import Shuffled, shuffled
 from refiner.verify.equal import same_async
 from refiner.verify.problem import problem
@@ -64,23 +65,28 @@ class Chain:
         """The first candidate. shuffle: a choice shows its options in an order of the chain's own. redraw: a reply
         that cannot be read is drawn once more."""
         task = self.context.plan.task
+        if task.program is not None:
+            candidate = Candidate(self.number, 0, Phase.DRAFT, task.program, task.program)
+            await self.gate(candidate)
+            return candidate
         seen = shuffled(task, self.context.plan.seed + self.number) if shuffle else Shuffled(task, {})
         candidate = await self._drawn(seen, "0")
         if redraw and candidate.problem is not None:
             with suppress(ExhaustedError):  # what was paid for is better than nothing
                 candidate = await self._drawn(seen, "1")
-        await self.context.record(candidate, gate.decide(candidate, None))
+        await self.gate(candidate)
         return candidate
 
     async def evaluate(self, iteration: int, *, direct: bool) -> tuple[Variable, Variable, Verdict]:
         """The current candidate as a variable, its evaluation, and what that comes to."""
-        step, task = self.current, self.context.plan.task
+        step = self.current
         engine = self._engine(iteration)
         answer = Variable(step.candidate.text, "answer to the task")
-        loss = TextLoss.at_test_time(engine, task.text, direct=direct, prompts=self.prompts)
+        loss = TextLoss.at_test_time(engine, self._question(step), direct=direct, prompts=self.prompts)
         evaluation = await loss(answer)
         found = verdict(evaluation.value)
-        if step.candidate.problem is not None and found is Verdict.CORRECT:
+        disproved = step.candidate.problem is not None or (step.score is not None and step.score < 1.0)
+        if found is Verdict.CORRECT and disproved:
             found = Verdict.FLAWED
         await self.context.record(
             Evaluation(self.number, step.candidate.index, found, evaluation.value, iteration=iteration)
@@ -110,10 +116,25 @@ class Chain:
         return await self._candidate(iteration + 1, Phase.UPDATE, update.new, update.problem)
 
     async def gate(self, candidate: Candidate) -> Decision:
-        """The gate's word on an update, recorded together with it."""
-        decision = gate.decide(candidate, self.current.candidate)
-        await self.context.record(candidate, decision)
+        """The gate's word on a candidate, recorded together with it; a program is run against its tests in between."""
+        current, suite = self.state.current, self.context.plan.task.suite
+        before, best = (current.candidate, current.score) if current else (None, None)
+        if suite is None or candidate.problem is not None:
+            decision = gate.decide(candidate, before, best=best)
+            await self.context.record(candidate, decision)
+            return decision
+        await self.context.record(candidate)
+        execution = await self.context.execute(candidate.chain, candidate.index, candidate.text, suite)
+        decision = gate.decide(candidate, before, score=execution.score, best=best)
+        await self.context.record(decision)
         return decision
+
+    def _question(self, step: Step) -> str:
+        """The task as a critic sees it: with its tests, and what the candidate made of them."""
+        task = self.context.plan.task
+        tests = [text for _, text in task.suite.files] if task.suite else []
+        told = [failure(step.execution)] if step.execution else []
+        return "\n\n".join(part for part in (task.text, *tests, *told) if part)
 
     async def _drawn(self, seen: Shuffled, place: str) -> Candidate:
         plan = self.context.plan
@@ -121,8 +142,9 @@ class Chain:
         if temperature is None:
             temperature = EXPLORING if self.number or place != "0" else 0.0
         engine = StepEngine(self.context, self.number, 0, temperature)
-        kind = "text" if plan.task.kind is Kind.CODE else plan.task.kind
-        prompt = Prompt(self.prompts["system"], (Section("task", seen.task.text),), self.prompts[f"draft_{kind}"])
+        tests = [text for _, text in plan.task.suite.files] if plan.task.suite else []
+        shown = [Section("task", seen.task.text), *(Section("tests", text, whole=False) for text in tests)]
+        prompt = Prompt(self.prompts["system"], tuple(shown), self.prompts[f"draft_{plan.task.kind}"])
         reply = await ask(engine, prompt, Role.ANSWER, place)
         text, parsed = reply.text.strip(), read(reply.text, seen.task)
         wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish)
@@ -135,6 +157,8 @@ class Chain:
     async def _candidate(self, index: int, phase: Phase, text: str, wrong: str | None) -> Candidate:
         task = self.context.plan.task
         parsed = read(text, task) if wrong in (None, "unchanged") else None
+        if task.kind is Kind.CODE and parsed is not None:
+            text = parsed
         if parsed is None and wrong is None:
             wrong = "unreadable"
         candidate = Candidate(self.number, index, phase, text, parsed, wrong)
@@ -143,6 +167,8 @@ class Chain:
     async def _first_seen(self, parsed: str) -> str:
         """The same answer as it was first written in this run, so that equal answers are equal texts."""
         kind, chains = self.context.plan.task.kind, self.context.state.chains.values()
+        if kind is Kind.CODE:
+            return parsed
         seen = dict.fromkeys(step.candidate.parsed for chain in chains for step in chain.steps)
         for other in seen:
             if other is not None and (other == parsed or await same_async(parsed, other, kind)):

@@ -57,14 +57,20 @@ def _echoed(new: str, old: str, prompt: str) -> bool:
     if any(text == _squashed(option.text) for option in labelled(prompt)):
         return False
     if len(text) <= len(instruction):
-        return len(text) >= _PART * len(instruction) and fuzz.partial_ratio(text, instruction) >= _ALIKE
+        return len(text) >= _PART * len(instruction) and _alike(text, instruction)
     # A draft may repeat the prompt and then answer; a rewrite with the instruction in it is spoilt.
-    return (bool(old) or len(text) <= len(asked) * 1.1) and fuzz.partial_ratio(instruction, text) >= _ALIKE
+    return (bool(old) or len(text) <= len(asked) * 1.1) and _alike(instruction, text)
+
+
+def _alike(shorter: str, text: str) -> bool:
+    return fuzz.partial_ratio(shorter, text, score_cutoff=_ALIKE) > 0
 
 
 def _open_place(text: str) -> bool:
-    stated = next(statements(text), None)
-    return hollow(text.strip()) or (stated is not None and len(text.split()) <= 4 and hollow(stated.text))
+    if hollow(text.strip()):
+        return True
+    stated = next(statements(text), None) if len(text.split()) <= 4 else None
+    return stated is not None and hollow(stated.text)
 
 
 def _squashed(text: str) -> str:

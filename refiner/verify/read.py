@@ -3,9 +3,11 @@
 import re
 from itertools import pairwise
 
+from refiner.domain.code import Suite
 from refiner.domain.task import Kind, Task
 from refiner.verify.choice import choose
 from refiner.verify.numbers import NUMBER, canonical, exact, tidy
+from refiner.verify.program import program
 from refiner.verify.statement import Statement, hollow, statements, unmarked
 
 # A dollar opens before a letter and closes after one, and before no digit: "$30 - $12" are two amounts (pandoc's rule).
@@ -35,7 +37,8 @@ def read(text: str, task: Task) -> str | None:
         case Kind.TEXT:
             return _text(text)
         case Kind.CODE:
-            return text.strip() or None
+            suite = task.suite or Suite()
+            return program(text, language=suite.language, names=suite.names)
 
 
 def _text(text: str) -> str | None:

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from refiner.domain.calls import Finish, Message, Reply, Role, Usage
+from refiner.domain.code import Case, Execution, Outcome, Suite
 from refiner.domain.events import (
     CallFailed,
     CallFinished,
@@ -12,6 +13,7 @@ from refiner.domain.events import (
     Decision,
     Evaluation,
     Event,
+    Executed,
     Gradient,
     Note,
     RunFinished,
@@ -52,6 +54,7 @@ TRAJECTORY: tuple[Event, ...] = (
     Gradient(0, 0, "Say which shell.", iteration=1),
     Candidate(0, 1, Phase.UPDATE, "", None, "empty"),
     Decision(0, 1, False, "nothing can be read from it"),
+    Executed(0, 0, Execution(Outcome.FAILED, (Case("line 1", Outcome.FAILED, 1, "assert f()"),), output="x")),
     ChainStopped(0, 1, Stop(StopReason.PATIENCE, "no better twice")),
     Note("openai:x takes no seed"),
     Selected(0, 0, (Vote("A", 1.0, 1),)),
@@ -84,9 +87,16 @@ _stops = st.builds(Stop, st.sampled_from(StopReason), texts)
 _messages = st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.lists(texts, max_size=4).map(tuple))
 _models = st.builds(Models, texts, texts, texts, st.none() | texts)
 _options = st.lists(st.builds(Option, texts, texts), max_size=3).map(tuple)
-_tasks = st.builds(Task, texts, st.sampled_from(Kind), _options)
+_files = st.lists(st.tuples(texts, texts), max_size=2).map(tuple)
+_suites = st.builds(Suite, _files, texts, st.none() | texts, folder=st.none() | texts)
+_tasks = st.builds(Task, texts, st.sampled_from(Kind), _options, st.none() | texts, st.none() | _suites)
 _limits = st.builds(Limits, st.none() | _few, st.none() | _few, _money, _money)
 _replies = st.builds(Reply, texts, _usages, st.sampled_from(Finish), st.floats(0, 1e4), st.lists(texts).map(tuple))
+_outcomes = st.sampled_from(Outcome)
+_share = st.floats(0, 1)
+_cases = st.builds(Case, texts, _outcomes, st.none() | _few, texts, st.none() | texts, st.none() | texts, texts, _share)
+_run = st.lists(_cases, max_size=2).map(tuple)
+_executions = st.builds(Execution, _outcomes, _run, st.booleans(), _share, texts, texts, st.none() | _share)
 _keys = st.builds("{}/{}/answer".format, _few, _few)
 
 events: st.SearchStrategy[Event] = st.one_of(
@@ -108,6 +118,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(CallFinished, _keys, _few, _replies),
     st.builds(CallFailed, _keys, _few, texts, _usages),
     st.builds(Candidate, _few, _few, st.sampled_from(Phase), texts, st.none() | texts, st.none() | texts),
+    st.builds(Executed, _few, _few, _executions, st.sampled_from(["tests", "made.0"])),
     st.builds(
         Evaluation,
         _few,

@@ -107,7 +107,7 @@ async def test_every_attempt_is_listed_with_its_messages(store: SqlStore) -> Non
 async def test_every_kind_of_detail_has_its_row(store: SqlStore) -> None:
     await store.create("r-1")
     await store.append("r-1", TRAJECTORY)
-    rows = {"candidates": 2, "evaluations": 2, "gradients": 2, "decisions": 2, "calls": 2, "executions": 0}
+    rows = {"candidates": 2, "evaluations": 2, "gradients": 2, "decisions": 2, "calls": 2, "executions": 1}
     with store._database.read.connect() as connection:
         for name, expected in rows.items():
             assert connection.scalar(select(func.count()).select_from(tables.metadata.tables[name])) == expected, name

@@ -110,13 +110,13 @@ def upgrade() -> None:
     )
     _of_candidate(
         "executions",
-        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("against", sa.String(), nullable=False),
         sa.Column("verdict", sa.String(), nullable=False),
         sa.Column("passed", sa.Integer()),
         sa.Column("total", sa.Integer()),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("output", sa.String()),
-        key=("attempt",),
+        key=("against",),
     )
 
 

@@ -1,0 +1,43 @@
+"""A command in a cell: the frame {"argv", "files", "stdin"} comes in, {"exit"} goes out when it has ended."""
+
+import json
+import os
+import socket
+import subprocess
+
+from . import place
+
+
+def main(channel: socket.socket) -> None:
+    """Write the files, run the command beside them, tell its exit code: negative for a signal, 127 for no such command.
+
+    A path in `files` is below the scratch folder, which is the working folder.
+    """
+    told = json.loads(_exactly(channel, int.from_bytes(_exactly(channel, 4), "big")))
+    for path, text in told.get("files", {}).items():
+        folder = os.path.dirname(path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o755)
+        with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(text)
+    try:
+        env = os.environ | {"PYTHONPATH": ":".join(place.packages)}
+        process = subprocess.Popen(told["argv"], stdin=subprocess.PIPE, env=env)
+        process.communicate(told.get("stdin", "").encode())
+        code = process.returncode
+    except OSError as error:
+        print(error.strerror, told["argv"][:1], flush=True)  # noqa: T201
+        code = 127
+    answer = json.dumps({"exit": code}).encode()
+    channel.sendall(len(answer).to_bytes(4, "big") + answer)
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        part = channel.recv(size - len(parts))
+        if not part:
+            raise EOFError
+        parts += part
+    return bytes(parts)

@@ -1,0 +1,182 @@
+"""Code in, code out: what is written where, and with which exit code."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.program import Program
+from tests.scripted import Asked, Scripted
+
+BUGGY = '# Ours, MIT.\ndef add(a, b):\n    """The sum."""\n    return a - b  # sic\n'
+MENDED = BUGGY.replace("a - b  # sic", "a + b")
+TESTS = """from buggy import add
+
+
+def test_add():
+    assert add(1, 2) == 3
+
+
+def test_none():
+    assert add(0, 0) == 0
+"""
+
+
+def says(program: str) -> Callable[[Asked], str]:
+    """A model that answers every call for a program with this one, and finds nothing wrong with it."""
+
+    def script(asked: Asked) -> str:
+        if "Look for an input" in asked.last:
+            return "Verdict: correct, change nothing"
+        if "Write six tests" in asked.last:
+            return "```python\nassert add(2, 2) == 4\n```"
+        return f"It subtracts.\n```python\n{program}```"
+
+    return script
+
+
+@pytest.fixture
+def project(refiner: Program, scripted: Scripted) -> Path:
+    scripted.script = says("def add(a, b):\n    return a + b\n")
+    (refiner.folder / "buggy.py").write_text(BUGGY)
+    (refiner.folder / "test_buggy.py").write_text(TESTS)
+    return refiner.folder
+
+
+def test_the_mended_program_alone_is_printed_and_keeps_its_words(refiner: Program, project: Path) -> None:
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py")
+    assert (done.code, done.out) == (0, MENDED)
+    assert "stopped: tests-pass after" in done.err
+    assert (project / "buggy.py").read_text() == BUGGY
+
+
+@pytest.mark.usefixtures("project")
+def test_the_json_has_the_tests_of_the_answer(refiner: Program) -> None:
+    done = refiner("solve", "buggy.py", "-t", "test_buggy.py", "--json").json
+    assert (done["task"]["kind"], done["tests"], done["score"]) == ("code", {"passed": 2, "total": 2}, 1.0)
+    assert (done["answer"], done["exit"], done["stop"]["reason"]) == (MENDED, 0, "tests-pass")
+    assert [step["tests"] for step in done["iterations"]] == [{"passed": 1, "total": 2}, {"passed": 2, "total": 2}]
+
+
+@pytest.mark.usefixtures("project")
+def test_what_still_fails_is_printed_with_exit_3(refiner: Program, scripted: Scripted) -> None:
+    scripted.script = says("def add(a, b):\n    return b - a\n")
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-k", "2", "-n", "1")
+    assert done.code == 3
+    assert "def add" in done.out
+    assert "stopped: iterations" in done.err
+
+
+def test_in_place_keeps_the_old_file_beside_it(refiner: Program, project: Path) -> None:
+    (project / "buggy.py").chmod(0o750)
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-i")
+    assert (done.code, done.out) == (0, "")
+    assert (project / "buggy.py").read_text() == MENDED
+    assert (project / "buggy.py.orig").read_text() == BUGGY
+    assert (project / "buggy.py").stat().st_mode & 0o777 == 0o750
+
+
+def test_in_place_leaves_the_file_where_nothing_passes(refiner: Program, project: Path, scripted: Scripted) -> None:
+    scripted.script = says("def add(a, b):\n    return b - a\n")
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-i", "-k", "1", "-n", "0")
+    assert (done.code, done.out) == (3, "")
+    assert "left as it is" in done.err
+    assert (project / "buggy.py").read_text() == BUGGY
+
+
+def test_a_patch_applies(refiner: Program, project: Path) -> None:
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "--patch")
+    subprocess.run(["git", "apply"], input=done.out, text=True, cwd=project, check=True)
+    assert (project / "buggy.py").read_text() == MENDED
+
+
+def test_written_elsewhere(refiner: Program, project: Path) -> None:
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-o", "fixed.py")
+    assert (done.code, done.out) == (0, "")
+    assert (project / "fixed.py").read_text() == MENDED
+
+
+def test_a_program_is_written_from_a_description(refiner: Program, project: Path, scripted: Scripted) -> None:
+    (project / "test_buggy.py").write_text(TESTS.replace("from buggy", "from solution"))
+    done = refiner("solve", "--answer-type", "code", "--tests", "test_buggy.py", stdin=b"Write add(a, b), the sum.")
+    assert (done.code, done.out) == (0, "def add(a, b):\n    return a + b\n")
+    assert "Write add(a, b), the sum." in scripted.asked[0].last
+
+
+@pytest.mark.usefixtures("project")
+def test_a_program_comes_through_a_pipe_with_its_line_endings(refiner: Program) -> None:
+    done = refiner("solve", "--tests", "test_buggy.py", stdin=BUGGY.replace("\n", "\r\n").encode())
+    assert (done.code, done.out) == (0, MENDED.replace("\n", "\r\n"))
+
+
+@pytest.mark.usefixtures("project")
+def test_a_command_judges_in_the_sandbox(refiner: Program) -> None:
+    done = refiner("solve", "buggy.py", "--check", "grep -q 'a + b' {}", "--json")
+    assert (done.json["exit"], done.json["answer"]) == (0, MENDED)
+
+
+@pytest.mark.usefixtures("project")
+def test_without_tests_several_programs_are_compared(refiner: Program) -> None:
+    done = refiner("solve", "buggy.py", "-k", "3", "--json").json
+    assert (done["answer"], done["exit"], done["tests"]) == (MENDED, 0, None)
+
+
+def test_off_warns_and_a_project_cannot_choose_it(refiner: Program, project: Path) -> None:
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "--sandbox", "off")
+    assert done.code == 0
+    assert "without a sandbox" in done.err
+    (project / "refiner.toml").write_text('[sandbox]\nlayer = "off"\n')
+    assert refiner("solve", "buggy.py", "--tests", "test_buggy.py").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["buggy.py", "--tests", "missing.py"], 'there is no file "missing.py"'),
+        (["buggy.py", "--tests", "broken.py"], "do not parse"),
+        (["buggy.py", "--tests", "none.py"], "has no test"),
+        (["buggy.py", "--tests", "test_buggy.py", "--check", "true {}"], "not both"),
+        (["buggy.py", "--check", "true"], "has no {}"),
+        (["What is 2 + 2?", "-i"], "are for code"),
+        (["Write add.", "--tests", "test_buggy.py", "-i"], "needs a file of code"),
+        (["buggy.py", "--tests", "test_buggy.py", "--answer-type", "number"], "tests are for code"),
+        (["empty.py", "--tests", "test_buggy.py"], "is empty"),
+    ],
+)
+def test_what_cannot_be_mended(
+    words: list[str], message: str, refiner: Program, project: Path, scripted: Scripted
+) -> None:
+    (project / "broken.py").write_text("assert add(1, 2) ==\n")
+    (project / "none.py").write_text("x = 1\n")
+    (project / "empty.py").write_text("")
+    done = refiner("solve", *words)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.error
+    assert scripted.asked == []
+
+
+def test_a_file_of_a_package_sees_its_neighbours_and_not_the_tests_or_secrets(
+    refiner: Program, project: Path, scripted: Scripted
+) -> None:
+    package = project / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "rates.py").write_text("TAX = 2\n")
+    (package / "prices.py").write_text("from shop.rates import TAX\n\n\ndef price(net):\n    return net + TAX\n")
+    (package / "test_prices.py").write_text(
+        "from shop.prices import price\n\n\ndef test_it():\n    assert price(3) == 6\n"
+    )
+    (project / ".env").write_text("KEY=hidden\n")
+    looking = """import pathlib
+import shop
+from shop.rates import TAX
+
+def price(net):
+    found = {path.name for path in pathlib.Path(shop.__file__).parents[1].rglob("*")}
+    return 0 if found & {"test_prices.py", ".env"} else net * TAX
+"""
+    scripted.script = says(looking)
+    done = refiner("solve", "shop/prices.py", "--tests", "shop/test_prices.py")
+    assert done.code == 0
+    assert "net * TAX" in done.out

@@ -1,0 +1,1 @@
+"""Programs that a cell has to hold; see README.md."""
