@@ -130,16 +130,22 @@ class LocalProvider:
                 answer: dict[str, Any] = response.raise_for_status().json()
                 return answer
 
-        return await self._surviving(asked)
+        return await self._surviving(asked, harmless=True)
 
-    async def _surviving(self, call: Callable[[], Awaitable[T]], again: Callable[[], bool] = lambda: True) -> T:
-        """What the call returns; where the server died, start it and, unless the call had effects, call once more."""
+    async def _surviving(
+        self, call: Callable[[], Awaitable[T]], again: Callable[[], bool] = lambda: True, *, harmless: bool = False
+    ) -> T:
+        """What the call returns; where the server died, start it and, unless the call had effects, call once more.
+
+        harmless: the call is made once more in any case, for a kept connection may close just when it is used again.
+        """
         try:
             return await call()
         except ProviderError as error:
-            if not error.retryable or self._lease.alive:
+            if not error.retryable or (self._lease.alive and not harmless):
                 raise
-            await self._lease.serve()
+            if not self._lease.alive:
+                await self._lease.serve()
             if not again():
                 raise
         return await call()
