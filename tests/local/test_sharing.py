@@ -131,13 +131,9 @@ async def test_a_deep_folder_gets_a_short_socket_elsewhere(
     with tempfile.TemporaryDirectory() as elsewhere:
         monkeypatch.setattr(tempfile, "tempdir", elsewhere)
         deep, other = (Lease(model.path, tmp_path / (letter * 100), SMALL).socket for letter in "do")
-        _check_sockets(deep, other)
-
-
-def _check_sockets(deep: Path, other: Path) -> None:
-    assert deep != other
-    assert deep.parent.stat().st_mode & 0o777 == 0o700
-    assert len(os.fsencode(deep)) < 108
+        assert deep != other
+        assert deep.parent.stat().st_mode & 0o777 == 0o700
+        assert len(os.fsencode(deep)) < 108
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770])
