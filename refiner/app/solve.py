@@ -9,6 +9,7 @@ import anyio
 from refiner.app.plan import plan_of, task_of
 from refiner.app.world import opened
 from refiner.config.sources import load
+from refiner.domain.code import Suite
 from refiner.domain.result import Result, result_of
 from refiner.providers.connect import resolve
 from refiner.run.journal import Listener
@@ -18,6 +19,8 @@ from refiner.strategies.drive import connect_all, create, resume_run
 async def solve(
     question: str,
     *,
+    program: str | None = None,
+    suite: Suite | None = None,
     model: str | None = None,
     config: Path | None = None,
     listener: Listener | None = None,
@@ -25,14 +28,15 @@ async def solve(
 ) -> Result:
     """Refine the answer to one question, and return what `refiner solve --json` prints.
 
-    settings are those of refiner.toml by name (strategy, chains, max_iterations, max_cost in US dollars, …). The run
-    is stored like any other. listener hears every event once it is committed.
+    program is one to mend, suite the tests that a program has to pass; either makes the answer a program. settings are
+    those of refiner.toml by name (strategy, chains, max_iterations, max_cost in US dollars, …). The run is stored like
+    any other. listener hears every event once it is committed.
 
     Raises RefinerError: UsageError before anything is spent, ProviderError after the retries (its `run` can be
     resumed), StoreError. A run that ends without an answer is a result with `exit` 4, not an error.
     """
     loaded = load({"model": model, **settings}, config=config)
-    task = task_of(question, loaded.settings.answer_type)
+    task = task_of(question, loaded.settings.answer_type, program, suite)
     plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
     async with opened(loaded.settings, loaded.paths) as world:
         await connect_all(world, plan)
