@@ -6,6 +6,7 @@ from functools import partial
 from typing import Literal
 
 from refiner.autograd.concurrent import gather
+from refiner.domain.calls import Role
 from refiner.domain.events import ChainStopped
 from refiner.domain.run import Stop, StopReason
 from refiner.domain.state import Step
@@ -26,7 +27,9 @@ DEAD_ENDS = 4
 """Dead ends that a new draft is told of."""
 
 Kind = Literal["fix", "draft", "mend"]
-_PRIORS: dict[Kind, Belief] = {"fix": Belief(2, 1), "draft": Belief(2, 1), "mend": Belief(1, 1)}
+_STRONG: dict[Kind, Belief] = {"fix": Belief(2, 1), "draft": Belief(2, 1), "mend": Belief(2, 1)}
+_WEAK: dict[Kind, Belief] = {"fix": Belief(1, 2), "draft": Belief(3, 1), "mend": Belief(1, 3)}
+"""What is believed before anything is seen; 36 repairs by a 0.5B model mended none of ten programs that drafts did."""
 _ENDS = OF_THE_RUN | {StopReason.TESTS_PASS, StopReason.TARGET}
 
 
@@ -98,8 +101,11 @@ class _Search:
             kinds.append("mend")
         if not kinds:
             return None
-        beliefs = {kind: believed(_PRIORS[kind], self.scores[kind]) for kind in kinds}
-        kind = choose(beliefs, f"{self.shop.context.plan.seed}/{self.moves}") if self.tried else kinds[0]
+        strong = self.shop.context.capabilities(Role.ANSWER).strong
+        priors = _STRONG if strong else _WEAK
+        beliefs = {kind: believed(priors[kind], self.scores[kind]) for kind in kinds}
+        first_move: Kind = "fix" if strong and "fix" in kinds else "draft"
+        kind = choose(beliefs, f"{self.shop.context.plan.seed}/{self.moves}") if self.tried else first_move
         if kind == "mend":
             return _Move(kind, max(live, key=lambda number: (self._current(number).score or 0.0, -number)))
         return _Move(kind, first + drafts)
