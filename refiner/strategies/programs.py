@@ -45,10 +45,13 @@ class Workshop:
 
     async def draft(self, chain: int, *, temperature: float, dead_ends: Sequence[str] = ()) -> Step:
         """A program written from what the task says, the given one's signatures and documentation included."""
-        sections = list(self._about())
-        if self.task.program is not None and (shape := outline(self.task.program)):
-            sections.append(Section("outline", shape))
-        prompt = self._prompt((*sections, *_dead(dead_ends)), "draft_code")
+        shape = outline(self.task.program) if self.task.program is not None else None
+        documented = shape is not None and '"""' in shape
+        # A weak model copies the tests that it is shown; where the documentation says what is wanted, that is enough.
+        alone = documented and not self.context.capabilities(Role.ANSWER).strong
+        shown = (Section("outline", shape),) if shape else ()
+        about = () if alone else self._about()
+        prompt = self._prompt((*about, *shown, *_dead(dead_ends)), "complete_code" if alone else "draft_code")
         reply = await ask(self.engine(chain, 0, temperature), prompt, Role.ANSWER, "draft")
         return await self.tried(self._candidate(chain, 0, reply, prompt, None), None)
 
