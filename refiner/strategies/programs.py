@@ -49,7 +49,7 @@ class Workshop:
         documented = shape is not None and '"""' in shape
         # A weak model copies the tests that it is shown; where the documentation says what is wanted, that is enough.
         alone = documented and not self.context.capabilities(Role.ANSWER).strong
-        shown = (Section("outline", shape),) if shape else ()
+        shown = (Section("outline", f"```python\n{shape}\n```"),) if shape else ()
         about = () if alone else self._about()
         prompt = self._prompt((*about, *shown, *_dead(dead_ends)), "complete_code" if alone else "draft_code")
         reply = await ask(self.engine(chain, 0, temperature), prompt, Role.ANSWER, "draft")
