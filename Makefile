@@ -4,10 +4,9 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --co
 
 .PHONY: solve test check check-shared bench clean
 
-solve: .venv/local  ## Install with the embedded model, and refine the answer to examples/question.txt.
-	@echo "refining the answer to examples/question.txt with the embedded model:"
-	@cat examples/question.txt
-	$(BIN)/refiner solve examples/question.txt --chains 3 --max-iterations 1
+solve: .venv/local  ## Install with the embedded model, and mend the program in examples/repair.
+	@echo "mending examples/repair/totals.py, so that it passes examples/repair/test_totals.py, with the embedded model:"
+	$(BIN)/refiner solve examples/repair/totals.py --tests examples/repair/test_totals.py
 	@$(BIN)/refiner run show @
 	@echo "the trajectory lies in $$($(BIN)/refiner db path): refiner run log @ shows its calls"
 
