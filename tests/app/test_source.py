@@ -3,7 +3,10 @@
 import os
 import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import assume, given
@@ -283,17 +286,32 @@ def test_what_cannot_be_written_is_known_beforehand(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [read.path]
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root writes anywhere")
-def test_a_read_only_file_or_folder_is_known_beforehand(tmp_path: Path) -> None:
-    read = source(tmp_path, PROGRAM)
-    read.path.chmod(0o444)
-    with pytest.raises(UsageError, match="Permission denied"):
-        read.check_writable()
-    read.path.chmod(0o644)
-    tmp_path.chmod(0o555)
-    with pytest.raises(UsageError, match="Permission denied"):
-        read.check_writable()
-    tmp_path.chmod(0o755)
+@contextmanager
+def ordinary_user() -> Iterator[Path]:
+    """A folder of somebody's who may not write anywhere; root becomes such a one for the time."""
+    with TemporaryDirectory() as folder:
+        root = os.geteuid() == 0
+        if root:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield Path(folder)
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+def test_a_read_only_file_or_folder_is_known_beforehand() -> None:
+    with ordinary_user() as folder:
+        read = source(folder, PROGRAM)
+        read.path.chmod(0o444)
+        with pytest.raises(UsageError, match="Permission denied"):
+            read.check_writable()
+        read.path.chmod(0o644)
+        folder.chmod(0o555)
+        with pytest.raises(UsageError, match="Permission denied"):
+            read.check_writable()
+        folder.chmod(0o755)
 
 
 def test_writing_elsewhere(tmp_path: Path) -> None:
