@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from refiner.app.source import Source
-from refiner.app.testfiles import TestFiles, is_test, root_of
-from refiner.domain.code import Suite
+from refiner.app.testfiles import TestFiles, root_of
+from refiner.domain.code import Suite, is_test
 from refiner.domain.errors import UsageError
 from refiner.verify.syntax import parse, parsed
 from refiner.verify.wanted import checked, has_test, modules, names_of, possible_modules

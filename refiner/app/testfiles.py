@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from refiner.domain.code import is_test
 from refiner.domain.errors import NotFoundError, UsageError
 from refiner.verify.syntax import parsed
 from refiner.verify.wanted import possible_modules
@@ -50,12 +51,6 @@ class TestFiles:
         else:
             tests = [place.relative_to(base).as_posix()]
         return cls(named, base, texts, tuple(tests))
-
-
-def is_test(path: str) -> bool:
-    """Whether a file's name is one that pytest looks for."""
-    name = path.rpartition("/")[2]
-    return name == "conftest.py" or (name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py")))
 
 
 def root_of(folder: Path) -> Path:

@@ -99,6 +99,12 @@ class Execution:
         return min(near / self.total, 0.999) if self.cases else 0.0
 
 
+def is_test(path: str) -> bool:
+    """Whether a file's name is one that pytest looks for."""
+    name = path.rpartition("/")[2]
+    return name == "conftest.py" or (name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py")))
+
+
 class Judge(Protocol):
     """Who runs programs, in isolation. What runs is hostile; what comes back is plain.
 

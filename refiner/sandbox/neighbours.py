@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from refiner.domain.code import Suite
+from refiner.domain.code import Suite, is_test
 from refiner.domain.errors import UsageError
 from refiner.sandbox.inside import confine, scratch
 from refiner.sandbox.stale import sweep
@@ -77,9 +77,5 @@ def _shown(folder: Path, *, tests: bool) -> Iterator[Path]:
             if (path / "pyvenv.cfg").exists() or (path.name in _LEFT_OUT and not (tests and "test" in path.name)):
                 continue
             yield from _shown(path, tests=tests)
-        elif path.is_file() and (tests or not _is_test(path.name)):
+        elif path.is_file() and (tests or not is_test(path.name)):
             yield path
-
-
-def _is_test(name: str) -> bool:
-    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py")

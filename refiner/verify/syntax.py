@@ -41,7 +41,7 @@ def _quietly() -> Iterator[None]:
 def is_program(text: str) -> bool:
     """Whether a text is Python that defines or does something, and no prose that happens to parse."""
     tree = parsed(text)
-    return tree is not None and any(not isinstance(node, ast.Expr | ast.AnnAssign) for node in tree.body)
+    return tree is not None and any(map(does, tree.body))
 
 
 def does(statement: ast.stmt) -> bool:
