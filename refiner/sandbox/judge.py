@@ -124,9 +124,10 @@ async def _commanded(sandbox: Sandbox, source: str, suite: Suite, seconds: float
     """Run the user's command on the program's file."""
     began = time.monotonic()
     files = {suite.program: source, **dict(suite.files)}
-    argv = [part.replace("{}", suite.program) for part in shlex.split(suite.command or "")]
     trial = Trial(sandbox, suite.folder, seconds)
-    code, ending = await trial.command({"argv": argv, "files": files, "stdin": ""})
+    code, ending = await trial.command(
+        {"argv": shlex.split(suite.command or ""), "files": files, "program": suite.program, "stdin": ""}
+    )
     output = printed(ending)
     outcome = ending.outcome or (Outcome.PASSED if code == 0 else Outcome.FAILED if code is not None else Outcome.ERROR)
     detail = "" if outcome is Outcome.PASSED else trial.detail or f"exit status {code}"

@@ -116,6 +116,13 @@ def test_a_command_judges_in_the_sandbox(refiner: Program) -> None:
     assert (done.json["exit"], done.json["answer"]) == (0, MENDED)
 
 
+def test_a_command_may_be_a_script_of_the_user(refiner: Program, project: Path, scripted: Scripted) -> None:
+    (project / "buggy.py").write_text(MENDED)
+    (project / "check.sh").write_text('grep -q "a + b" "$1"\n')
+    assert refiner("solve", "buggy.py", "--check", "sh check.sh {}").code == 0
+    assert scripted.asked == []
+
+
 @pytest.mark.usefixtures("project")
 def test_without_tests_several_programs_are_compared(refiner: Program) -> None:
     done = refiner("solve", "buggy.py", "-k", "3", "--json").json

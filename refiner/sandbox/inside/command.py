@@ -1,4 +1,4 @@
-"""A command in a cell: the frame {"argv", "files", "stdin"} comes in, {"exit"} goes out when it has ended."""
+"""A command in a cell: {"argv", "files", "program", "stdin"} comes in, {"exit"} goes out when it has ended."""
 
 import json
 import os
@@ -11,7 +11,8 @@ from . import place
 def main(channel: socket.socket) -> None:
     """Write the files, run the command beside them, tell its exit code: negative for a signal, 127 for no such command.
 
-    A path in `files` is below the scratch folder, which is the working folder.
+    A path in `files` is below the scratch folder. The working folder is the project, where there is one; `{}` in the
+    words of the command stands for the whole path of `program`.
     """
     told = json.loads(_exactly(channel, int.from_bytes(_exactly(channel, 4), "big")))
     for path, text in told.get("files", {}).items():
@@ -23,7 +24,9 @@ def main(channel: socket.socket) -> None:
             file.write(text)
     try:
         env = os.environ | {"PYTHONPATH": ":".join(place.packages)}
-        process = subprocess.Popen(told["argv"], stdin=subprocess.PIPE, env=env)
+        program = os.path.abspath(told.get("program", ""))
+        argv = [word.replace("{}", program) for word in told["argv"]]
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, env=env, cwd=place.project or None)
         process.communicate(told.get("stdin", "").encode())
         code = process.returncode
     except OSError as error:
