@@ -152,7 +152,7 @@ for folder in ("/project", {str(tmp_path)!r}):
         parent.chmod(parent.stat().st_mode | 0o011)
     async with sandboxed(layer) as sandbox:
         async with sandbox.open("command", folder=str(tmp_path)) as cell:
-            assert await command(cell, "python3", "p.py", files={"p.py": source}) == 0
+            assert await command(cell, "python3", "{}", files={"p.py": source}, program="p.py") == 0
             ending = await cell.close()
         without = await ran(sandbox, source)
 
