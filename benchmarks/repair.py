@@ -1,9 +1,10 @@
 """Programs mended with the embedded model: one shot, best of n, TextGrad's loop and `repair`, at the same tokens.
 
-`python -m benchmarks.repair FILE [--rows N] [--model NAME] [--calls N]`. FILE holds JSON lines with `buggy_code`,
-`entry_point`, `test` (hidden, it scores) and `visible_test` or `visible_tests`; `docstring` is put into the program.
-Rows whose `fails_visible` is false are left out. `repair` goes first, with so many calls at the most; what it used is
-the budget of the others. Best of n samples the prompt of the single shot until a program passes the visible tests.
+`python -m benchmarks.repair FILE [--rows N] [--model NAME] [--calls N] [--results FILE]`. FILE holds JSON lines with
+`buggy_code`, `entry_point`, `test` (hidden, it scores) and `visible_test` or `visible_tests`; `docstring` is put into
+the program. Rows whose `fails_visible` is false are left out. `repair` goes first, with so many calls at the most; what
+it used is the budget of the others. Best of n samples the prompt of the single shot until a program passes the visible
+tests. It takes hours: with `--results`, each row is written there once it is done, and none that is there is run again.
 """
 
 import argparse
@@ -12,9 +13,9 @@ import json
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -45,12 +46,15 @@ class Row:
     hidden: Suite
 
 
-@dataclass
-class Told:
-    """Which rows a method solves, and the tokens that it takes for all of them, in and out."""
+class Told(NamedTuple):
+    """Whether a method solves a row, and the tokens that it takes, in and out."""
 
-    solved: list[bool] = field(default_factory=list)
-    tokens: int = 0
+    solved: bool
+    tokens: int
+
+
+Results = dict[str, dict[str, Told]]
+"""What each method made of a row, by the row's id."""
 
 
 def rows(file: Path, most: int) -> Iterator[Row]:
@@ -82,30 +86,40 @@ def _documented(row: dict[str, Any]) -> str:
     return "\n".join([*lines[: body[0].lineno - 1], *doc, *lines[body[0].lineno - 1 :]])
 
 
-async def measure_rows(asked: Sequence[Row], model: str, calls: int) -> dict[str, Told]:
-    told = {method: Told() for method in METHODS}
+async def measure_rows(asked: Sequence[Row], model: str, calls: int, kept: Path | None) -> Results:
+    told = _kept(kept)
+    left = [row for row in asked if row.id not in told]
     async with _opened(model) as (sandbox, asking):
-        for number, row in enumerate(asked, 1):
-            settings: dict[str, Any] = {"model": model, "program": row.program, "suite": row.visible}
-            settings |= {"max_output_tokens": asking.max_output_tokens}
-            question = "Find what is wrong in the program and mend it."
-            ours = await refiner.solve(question, strategy="repair", max_calls=calls, **settings)
-            budget = max(ours.usage.input_tokens + ours.usage.output_tokens, 1)
-            theirs = await refiner.solve(
-                question, strategy="textgrad", max_iterations=99, max_tokens=budget, **settings
-            )
-            single, best, spent, first = await _sampled(asking, sandbox, row, budget)
-            answers = {"one shot": single, "best of n": best, "textgrad": theirs.answer, "repair": ours.answer}
-            used = {"one shot": first, "best of n": spent, "repair": budget}
-            used["textgrad"] = theirs.usage.input_tokens + theirs.usage.output_tokens
-            for method, answer in answers.items():
-                told[method].solved.append(answer is not None and await _passes(sandbox, answer, row.hidden))
-                told[method].tokens += used[method]
-            line = "  ".join(
-                f"{method}: {'✓' if one.solved[-1] else '·'} {used[method]}" for method, one in told.items()
-            )
-            print(f"{number}/{len(asked)} {row.id}  {line}", file=sys.stderr, flush=True)
-    return told
+        for number, row in enumerate(left, 1):
+            told[row.id] = one = await _measured(row, sandbox, asking, model, calls)
+            line = "  ".join(f"{method}: {'✓' if solved else '·'} {tokens}" for method, (solved, tokens) in one.items())
+            print(f"{number}/{len(left)} {row.id}  {line}", file=sys.stderr, flush=True)
+            if kept:
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"id": row.id} | one) + "\n")
+    return {row.id: told[row.id] for row in asked}
+
+
+def _kept(file: Path | None) -> Results:
+    lines = file.read_text("utf-8").splitlines() if file and file.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return {row["id"]: {method: Told(*row[method]) for method in METHODS} for row in rows}
+
+
+async def _measured(row: Row, sandbox: Sandbox, asking: ModelEngine, model: str, calls: int) -> dict[str, Told]:
+    settings: dict[str, Any] = {"model": model, "program": row.program, "suite": row.visible}
+    settings |= {"max_output_tokens": asking.max_output_tokens}
+    question = "Find what is wrong in the program and mend it."
+    ours = await refiner.solve(question, strategy="repair", max_calls=calls, **settings)
+    budget = max(ours.usage.input_tokens + ours.usage.output_tokens, 1)
+    theirs = await refiner.solve(question, strategy="textgrad", max_iterations=99, max_tokens=budget, **settings)
+    single, best, spent, first = await _sampled(asking, sandbox, row, budget)
+    used = theirs.usage.input_tokens + theirs.usage.output_tokens
+    answers = ((single, first), (best, spent), (theirs.answer, used), (ours.answer, budget))
+    return {
+        method: Told(answer is not None and await _passes(sandbox, answer, row.hidden), tokens)
+        for method, (answer, tokens) in zip(METHODS, answers, strict=True)
+    }
 
 
 @asynccontextmanager
@@ -141,19 +155,19 @@ async def _passes(sandbox: Sandbox, text: str, suite: Suite) -> bool:
     return (await judge(sandbox, text, suite)).outcome is Outcome.PASSED
 
 
-def figures(told: dict[str, Told]) -> list[Figure]:
+def figures(told: Results) -> list[Figure]:
     """The share of solved rows of each method with its interval, and `repair` against each of the others."""
-    ours = told["repair"].solved
-    shares = []
-    for method, one in told.items():
-        low, high = wilson(sum(one.solved), len(one.solved))
-        beside = f"{sum(one.solved)}/{len(one.solved)}, Wilson 95 %: {low * 100:.0f} to {high * 100:.0f}"
-        beside += f"; {one.tokens:,} tokens"
-        shares.append(Figure(f"solved: {method}", 100 * sum(one.solved) / len(one.solved), "%", beside=beside))
-    for method, one in told.items():
+    solved = {method: [one[method].solved for one in told.values()] for method in METHODS}
+    ours, shares = solved["repair"], []
+    for method, right in solved.items():
+        low, high = wilson(sum(right), len(right))
+        beside = f"{sum(right)}/{len(right)}, Wilson 95 %: {low * 100:.0f} to {high * 100:.0f}"
+        beside += f"; {sum(one[method].tokens for one in told.values()):,} tokens"
+        shares.append(Figure(f"solved: {method}", 100 * sum(right) / len(right), "%", beside=beside))
+    for method, right in solved.items():
         if method != "repair":
-            low, high = difference(ours, one.solved)
-            gain = 100 * (sum(ours) - sum(one.solved)) / len(ours)
+            low, high = difference(ours, right)
+            gain = 100 * (sum(ours) - sum(right)) / len(ours)
             target = 15.0 if method == "one shot" else None
             beside = f"paired bootstrap, 95 %: {low * 100:+.0f} to {high * 100:+.0f}"
             shares.append(Figure(f"repair − {method}", gain, "points", target, most=False, beside=beside))
@@ -165,10 +179,11 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--model", default="local")
-    parser.add_argument("--calls", type=int, default=12)
+    parser.add_argument("--calls", type=int, default=8)
+    parser.add_argument("--results", type=Path)
     options = parser.parse_args()
     asked = list(rows(options.file, options.rows))
-    show(figures(anyio.run(measure_rows, asked, options.model, options.calls)))
+    show(figures(anyio.run(measure_rows, asked, options.model, options.calls, options.results)))
 
 
 if __name__ == "__main__":
