@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from refiner.domain.calls import Reply, Usage
 from refiner.domain.code import Execution
@@ -123,14 +123,19 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
     """The state after one more event."""
     gap = (recorded.at - state.at).total_seconds() if state.at else 0.0
     running = state.status == "running" and not isinstance(recorded.event, RunResumed)
-    state = replace(state, at=recorded.at, seconds=state.seconds + (max(0.0, gap) if running else 0.0))
+    seconds = state.seconds + (max(0.0, gap) if running else 0.0)
+    return replace(state, at=recorded.at, seconds=seconds, **_change(state, recorded))
+
+
+def _change(state: RunState, recorded: Recorded) -> dict[str, Any]:
+    """The fields of the state that the event changes, the clock aside."""
     match recorded.event:
         case RunStarted(plan=plan):
-            return replace(state, plan=plan, status="running", started_at=recorded.at)
+            return {"plan": plan, "status": "running", "started_at": recorded.at}
         case RunResumed():
-            return replace(state, status="running", finished=None, resumptions=state.resumptions + 1)
+            return {"status": "running", "finished": None, "resumptions": state.resumptions + 1}
         case CallStarted(key=key, attempt=attempt, reserved=reserved):
-            return _under_way(state, f"{key}#{attempt}", reserved)
+            return {"under_way": MappingProxyType({**state.under_way, f"{key}#{attempt}": reserved})}
         case CallFinished(key=key, attempt=attempt, reply=Reply(usage=usage)):
             return _ended(state, f"{key}#{attempt}", usage)
         case CallFailed(key=key, attempt=attempt, booked=usage):
@@ -139,23 +144,23 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
             chain = state.chain(candidate.chain)
             return _with_chain(state, candidate.chain, replace(chain, steps=(*chain.steps, Step(candidate))))
         case Executed(execution=execution, against=against) as event:
-            made = (*_step(state, event).made, execution)
-            change = {"execution": execution} if against == "tests" else {"made": made}
-            return _with_step(state, replace(_step(state, event), **change))
+            if against == "tests":
+                return _with_step(state, event, execution=execution)
+            return _with_step(state, event, made=(*_step(state, event).made, execution))
         case Evaluation() as evaluation:
-            return _with_step(state, replace(_step(state, evaluation), evaluation=evaluation))
+            return _with_step(state, evaluation, evaluation=evaluation)
         case Gradient() as gradient:
-            return _with_step(state, replace(_step(state, gradient), gradient=gradient))
+            return _with_step(state, gradient, gradient=gradient)
         case Decision() as decision:
-            return _with_step(state, replace(_step(state, decision), decision=decision))
+            return _with_step(state, decision, decision=decision)
         case ChainStopped(chain=number, stop=stop):
             return _with_chain(state, number, replace(state.chain(number), stop=stop))
         case Note(text=text):
-            return replace(state, notes=(*state.notes, text))
+            return {"notes": (*state.notes, text)}
         case Selected() as selected:
-            return replace(state, selected=selected)
+            return {"selected": selected}
         case RunFinished() as finished:
-            return replace(state, status=finished.status, finished=finished)
+            return {"status": finished.status, "finished": finished}
 
 
 def fold(events: Iterable[Recorded]) -> RunState:
@@ -163,24 +168,22 @@ def fold(events: Iterable[Recorded]) -> RunState:
     return reduce(apply, events, RunState())
 
 
-def _under_way(state: RunState, place: str, reserved: Usage) -> RunState:
-    return replace(state, under_way=MappingProxyType({**state.under_way, place: reserved}))
-
-
-def _ended(state: RunState, place: str, usage: Usage) -> RunState:
+def _ended(state: RunState, place: str, usage: Usage) -> dict[str, Any]:
     left = {key: value for key, value in state.under_way.items() if key != place}
-    return replace(state, under_way=MappingProxyType(left), usage=state.usage + usage)
+    return {"under_way": MappingProxyType(left), "usage": state.usage + usage}
 
 
-def _with_chain(state: RunState, number: int, chain: ChainState) -> RunState:
-    return replace(state, chains=MappingProxyType({**state.chains, number: chain}))
+def _with_chain(state: RunState, number: int, chain: ChainState) -> dict[str, Any]:
+    return {"chains": MappingProxyType({**state.chains, number: chain})}
 
 
 def _step(state: RunState, event: Executed | Evaluation | Gradient | Decision) -> Step:
     return state.chain(event.chain).steps[event.index]
 
 
-def _with_step(state: RunState, step: Step) -> RunState:
-    number, index = step.candidate.chain, step.candidate.index
-    chain = state.chain(number)
-    return _with_chain(state, number, replace(chain, steps=(*chain.steps[:index], step, *chain.steps[index + 1 :])))
+def _with_step(state: RunState, event: Executed | Evaluation | Gradient | Decision, **change: Any) -> dict[str, Any]:
+    chain, index = state.chain(event.chain), event.index
+    step = replace(_step(state, event), **change)
+    return _with_chain(
+        state, event.chain, replace(chain, steps=(*chain.steps[:index], step, *chain.steps[index + 1 :]))
+    )

@@ -63,6 +63,9 @@ def _echoed(new: str, old: str, prompt: str) -> bool:
 
 
 def _alike(shorter: str, text: str) -> bool:
+    words = set(shorter.split())
+    if 2 * len(words & set(text.split())) < len(words):  # few words in common: no need for the costly look
+        return False
     return fuzz.partial_ratio(shorter, text, score_cutoff=_ALIKE) > 0
 
 
