@@ -40,6 +40,6 @@ def url(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def store(url: str, tmp_path: Path) -> AsyncIterator[SqlStore]:
-    store = SqlStore.open(url, state=tmp_path / "state", timeout=5)
+    store = SqlStore.open(url, state=tmp_path / "state", timeout=30)
     yield store
     await store.aclose()
