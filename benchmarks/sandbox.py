@@ -1,8 +1,8 @@
 """What an execution of untrusted code costs: `python -m benchmarks.sandbox [--quick]`.
 
 One execution is a small program in one cell and its three asserts in another, both warm, in the strongest sandbox
-that works here. Beside it stands the same in a bare `python -I -S` subprocess, in turn with it on the same machine.
-Then many in a row, to see whether anything grows.
+that works here. Beside it stands the same in a bare `python -I -S` subprocess, in turn with it on the same machine, and
+a pytest file beside plain pytest. Then many in a row, to see whether anything grows.
 """
 
 import gc
@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import anyio
 
@@ -40,6 +41,21 @@ assert middle([4, 1, 3, 2]) == 2.5
 assert middle([-7]) == -7
 """
 SUITE = Suite((("test_middle.py", TESTS),))
+PYTEST = Suite(((
+    "test_middle.py",
+    """\
+import pytest
+from solution import middle
+
+@pytest.fixture
+def shift():
+    return 10
+
+@pytest.mark.parametrize(("numbers", "wanted"), [([3, 1, 2], 2), ([4, 1, 3, 2], 2.5), ([-7], -7)])
+def test_middle(numbers, wanted, shift):
+    assert middle([number + shift for number in numbers]) == wanted + shift
+""",
+),))  # fmt: skip
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
@@ -49,35 +65,46 @@ def measure(*, quick: bool = False) -> list[Figure]:
 
 async def _measured(quick: bool) -> list[Figure]:
     times, seconds, in_a_row = (20, 3.0, 500) if quick else (TIMES, SECONDS, IN_A_ROW)
+    python = find().path
+    text = f"{PROGRAM}\n{TESTS.partition(chr(10))[2]}"
     sandbox = await sandbox_of("auto")
     try:
-        bare, warm = await _side_by_side(sandbox, times)
+        bare, warm = await _side_by_side(sandbox, SUITE, times, [python, "-I", "-S", "-c", text])
+        with TemporaryDirectory(prefix="refiner-bench-") as folder:
+            plain, ours = await _side_by_side(sandbox, PYTEST, times, _pytest(Path(folder)))
         rate = await _rate(sandbox, seconds)
         growth = await _growth(sandbox, in_a_row)
     finally:
         await sandbox.aclose()
     beside = f"median of {times} in turn; a bare python -I -S {1000 * bare:.1f} ms"
+    pytest_beside = f"{1000 * ours:.0f} ms to {1000 * plain:.0f} ms, median of {times} in turn"
     cores = len(os.sched_getaffinity(0))
     at_once = f"{cores} cores, {2 * cores} at once"
     return [
         Figure(f"sandbox: one execution, {sandbox.layer}, warm", 1000 * warm, "ms", beside=beside),
         Figure("sandbox: against a bare subprocess", warm / bare, "times", 2, beside="program and tests apart"),
+        Figure("sandbox: a pytest file against plain pytest", ours / plain, "times", 1.3, beside=pytest_beside),
         Figure("sandbox: executions a second", rate, "/s", 100, most=False, beside=at_once),
         *growth,
     ]
 
 
-async def _side_by_side(sandbox: Sandbox, times: int) -> tuple[float, float]:
-    """Median seconds of the bare subprocess and of the sandbox, one after the other each time."""
-    python = find().path
-    text = f"{PROGRAM}\n{TESTS.partition(chr(10))[2]}"
+def _pytest(folder: Path) -> list[str]:
+    """Plain pytest over the same files, without the plugins of this environment, which the sandbox does not load."""
+    for name, content in (("solution.py", PROGRAM), *PYTEST.files):
+        (folder / name).write_text(content)
+    return ["env", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1", sys.executable, "-m", "pytest", "-q", str(folder)]
+
+
+async def _side_by_side(sandbox: Sandbox, suite: Suite, times: int, command: list[str]) -> tuple[float, float]:
+    """Median seconds of a command and of the sandbox, one after the other each time."""
     bare, warm = [], []
     for _ in range(times + 5):
         began = time.perf_counter()
-        subprocess.run([python, "-I", "-S", "-c", text], check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221
         bare.append(time.perf_counter() - began)
         began = time.perf_counter()
-        await _passes(sandbox)
+        await _passes(sandbox, suite)
         warm.append(time.perf_counter() - began)
     return median(bare[5:]), median(warm[5:])
 
@@ -135,8 +162,8 @@ def _held() -> dict[str, float]:
     }
 
 
-async def _passes(sandbox: Sandbox) -> None:
-    execution = await judge(sandbox, PROGRAM, SUITE)
+async def _passes(sandbox: Sandbox, suite: Suite = SUITE) -> None:
+    execution = await judge(sandbox, PROGRAM, suite)
     if execution.outcome is not Outcome.PASSED:
         raise RuntimeError(f"a right program did not pass: {execution}")
 
