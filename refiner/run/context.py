@@ -37,7 +37,11 @@ class Line:
 
 
 class RunContext:
-    """What a strategy sees of the world: one run's calls, its events, its state and its stop rules."""
+    """What a strategy sees of the world: one run's calls, its events, its state and its stop rules.
+
+    answers: each answer of the run as it was first written, those of candidates about to be recorded among them;
+    comparing: held by whoever looks one up and adds it.
+    """
 
     def __init__(self, journal: Journal, lines: Mapping[str, Line], policy: Policy, judge: Judge | None = None) -> None:
         assert journal.state.plan is not None  # noqa: S101
@@ -51,6 +55,9 @@ class RunContext:
         self._interrupted: Stop | None = None
         self._scopes: dict[anyio.CancelScope, bool] = {}
         seconds = self.plan.limits.seconds
+        steps = (step for chain in self.state.chains.values() for step in chain.steps)
+        self.answers = list(dict.fromkeys(step.candidate.parsed for step in steps if step.candidate.parsed is not None))
+        self.comparing = anyio.Lock()
         self._deadline = anyio.current_time() + seconds - self.state.seconds if seconds is not None else float("inf")
 
     @property

@@ -166,13 +166,14 @@ class Chain:
 
     async def _first_seen(self, parsed: str) -> str:
         """The same answer as it was first written in this run, so that equal answers are equal texts."""
-        kind, chains = self.context.plan.task.kind, self.context.state.chains.values()
+        kind, known = self.context.plan.task.kind, self.context.answers
         if kind is Kind.CODE:
             return parsed
-        seen = dict.fromkeys(step.candidate.parsed for chain in chains for step in chain.steps)
-        for other in seen:
-            if other is not None and (other == parsed or await same_async(parsed, other, kind)):
-                return other
+        async with self.context.comparing:
+            for other in known:
+                if other == parsed or await same_async(parsed, other, kind):
+                    return other
+            known.append(parsed)
         return parsed
 
     def _engine(self, iteration: int) -> StepEngine:

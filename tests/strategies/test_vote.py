@@ -1,21 +1,23 @@
 """The adaptive vote: how many answers it draws, and what they are drawn from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refiner.domain.events import Candidate
+from refiner.domain.events import Candidate, Event, Recorded
 from refiner.domain.run import Phase, StopReason
 from refiner.domain.state import Step
 from refiner.domain.task import Kind, Option, Task
+from refiner.strategies.drive import create, resume_run
 from refiner.strategies.selection import decided, tally
 from refiner.strategies.shuffle import shuffled
 from tests.scripted.script import Asked
 from tests.scripted.server import Scripted
-from tests.strategies.worlds import plan, solved
+from tests.strategies.worlds import plan, solved, world_of
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +46,30 @@ async def test_it_stops_when_the_lead_is_decided(
     assert state.usage.calls == drawn
     assert state.finished is not None
     assert state.finished.stop.reason is reason
+
+
+async def test_answers_that_come_at_once_are_one_value_however_they_are_written(
+    scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.script = drafts("0.5", "1/2", "50%")
+    read, all_read = 0, anyio.Event()
+
+    async with world_of(scripted, tmp_path) as world:
+        append = world.store.append
+
+        async def append_at_once(run: str, events: Sequence[Event]) -> list[Recorded]:
+            nonlocal read
+            if isinstance(events[0], Candidate):
+                read += 1
+                if read == 3:
+                    all_read.set()
+                await all_read.wait()
+            return await append(run, events)
+
+        monkeypatch.setattr(world.store, "append", append_at_once)
+        state = await resume_run(world, await create(world, plan(QUESTION, strategy="vote", chains=3)))
+    assert state.selected is not None
+    assert [vote.voters for vote in state.selected.votes] == [3]
 
 
 async def test_without_adaptive_all_chains_are_drawn(scripted: Scripted, tmp_path: Path) -> None:
