@@ -11,12 +11,13 @@ from refiner.autograd.variable import Variable, topological
 
 
 async def backward(loss: Variable, engine: Engine) -> None:
-    """Give each source of the loss that requires it its textual gradients.
+    """Give each source of the loss that requires it its textual gradients, behind those that it has already.
 
     A node's turn comes when all of its successors have had theirs; nodes whose turn has come run concurrently. The
     result does not depend on which of them finishes first. Raises what the engine raises.
     """
     order = topological(loss)[::-1]
+    walk = max(node.walks for node in order)
     number = {id(node): index for index, node in enumerate(order)}
     waiting = Counter(id(source) for node in order for source in dict.fromkeys(node.sources))
     reached = {id(loss)}
@@ -26,7 +27,7 @@ async def backward(loss: Variable, engine: Engine) -> None:
             return
         place = f"{number[id(node)]}.{position}"
         if (feedback := await node.operation.gradient(node, source, engine, place)) is not None:
-            source.add_gradient(feedback, (number[id(node)], position))
+            source.add_gradient(feedback, (walk, number[id(node)], position))
             reached.add(id(source))
 
     async def visit(node: Variable) -> None:

@@ -44,7 +44,7 @@ class Variable:
     requires_grad: bool = True
     sources: tuple[Variable, ...] = ()
     operation: Operation | None = None
-    _feedback: dict[tuple[int, int], Feedback] = field(default_factory=dict, repr=False)
+    _feedback: dict[tuple[int, int, int], Feedback] = field(default_factory=dict, repr=False)
 
     @property
     def gradients(self) -> tuple[Feedback, ...]:
@@ -52,9 +52,14 @@ class Variable:
         ordered = (self._feedback[key] for key in sorted(self._feedback))
         return tuple({feedback.text: feedback for feedback in ordered if feedback.text}.values())
 
-    def add_gradient(self, feedback: Feedback, order: tuple[int, int]) -> None:
-        """Keep feedback from the successor at `order` (its number in the graph, this variable's place among its
-        sources)."""
+    @property
+    def walks(self) -> int:
+        """How many backward walks its feedback is from."""
+        return 1 + max((walk for walk, _, _ in self._feedback), default=-1)
+
+    def add_gradient(self, feedback: Feedback, order: tuple[int, int, int]) -> None:
+        """Keep feedback from the successor at `order` (the walk, the successor's number in the graph, this variable's
+        place among its sources)."""
         self._feedback[order] = feedback
 
     def zero_grad(self) -> None:

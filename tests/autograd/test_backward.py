@@ -77,6 +77,16 @@ async def test_a_sum_walks_each_loss_once_and_a_concatenation_passes_on() -> Non
     assert left.gradients == right.gradients == whole.gradients
 
 
+async def test_losses_walked_one_after_the_other_add_up_until_zero_grad() -> None:
+    engine = ScriptedEngine(lambda text, _role: "too long" if "short?" in text else "false")
+    answer = Variable("x", "answer")
+    for instruction in ("short?", "true?"):
+        await backward(await TextLoss.by(engine, instruction, direct=True)(answer), engine)
+    assert [feedback.text for feedback in answer.gradients] == ["too long", "false"]
+    answer.zero_grad()
+    assert answer.gradients == ()
+
+
 async def test_a_checker_costs_no_call() -> None:
     engine = ScriptedEngine()
     answer = Variable("4", "answer")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 def heard(value: str, *feedback: str) -> Variable:
     variable = Variable(value, "answer")
     for number, text in enumerate(feedback):
-        variable.add_gradient(Feedback(text), (number, 0))
+        variable.add_gradient(Feedback(text), (0, number, 0))
     return variable
 
 
@@ -88,7 +88,7 @@ async def test_constraints_examples_momentum_and_memory_reach_the_prompt() -> No
     assert "like this" in first
     assert "feedback one" in first
     optimizer.zero_grad()
-    variable.add_gradient(Feedback("feedback two"), (0, 0))
+    variable.add_gradient(Feedback("feedback two"), (0, 0, 0))
     await optimizer.step()
     second = engine.asked(Role.UPDATER)[1]
     assert "<earlier_values>\nvalue one" in second
