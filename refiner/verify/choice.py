@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from refiner.domain.task import Option
 from refiner.verify.statement import hollow, statements, unmarked
 
-_LEAD = r"(?:(?:option|choice|answer|letter|statement)\s+)?[\s(\[{$\"'“]*(?:\\(?:text|mathrm|textbf)\s*\{\(?)?"
+_LEAD = r"(?:(?:option|choice|answer|letter|statement)\s+)?[\s(\[{$\"'“]*"
 _TRAIL = r"[\s)\]}$\"'”]*"
 # A bare label before a lower-case word is mostly no label but a word ("A good answer"), unless it goes on like this.
 _AFTER = re.compile(
     r"\W*$|[^\w\s]|\s+(?:[(\[A-Z\d\\$]|(?:or|and|is|because|since|as|for|due|which|follows|holds|with)\b)", re.DOTALL
 )
+_DRESS = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathsf|boldsymbol|mbox)\s*\{([^{}]*)\}")
 _HEDGE = re.compile(
     r"^(?:(?:probably|(?:most\s+)?likely|clearly|definitely|indeed|therefore|thus)\b[\s,:]*)+", re.IGNORECASE
 )
@@ -45,7 +46,7 @@ def _unmarked_choice(lines: Sequence[str], options: Sequence[Option]) -> str | N
 
 def named(statement: str, options: Sequence[Option]) -> set[str]:
     """The labels that the beginning of a statement stands for, by label or by the option's text."""
-    statement = _HEDGE.sub("", statement)
+    statement = _HEDGE.sub("", _DRESS.sub(r"\1", statement))
     whole = _plain(statement)
     for written in ("label", "text"):
         if exact := {option.label for option in options if whole and _plain(getattr(option, written)) == whole}:
@@ -111,9 +112,9 @@ def _said_right(lines: Sequence[str], options: Sequence[Option]) -> set[str]:
     if ended and ended[1].lower() in words:
         return {words[ended[1].lower()]}
     labels = "|".join(re.escape(option.label) for option in options)
-    right = rf"(?<!\w)(?:option\s+)?\(?({labels})\)?\s+is\s+(?:the\s+)?(?:only\s+)?(?:correct|right|best)\b"
+    right = rf"(?<!\w)(?:option\s+)?\(?({labels})\)?\s+is\s+(?:the\s+)?(?:only\s+)?(?:correct|right|best|answer)\b"
     return set(re.findall(right, "\n".join(lines))[-1:])
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+|[^\w\s.,;:!?()\[\]\"'*]", text.casefold()))
+    return " ".join(re.findall(r"\w+|[^\w\s.,;:!?()\[\]\"'*]", _DRESS.sub(r"\1", text).casefold()))

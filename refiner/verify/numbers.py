@@ -4,7 +4,9 @@ import re
 from fractions import Fraction
 
 _UNIT = r"\s*\\(?:text|mathrm|mbox|textrm)\s*\{(?!\s*(?:or|and)\b)[^{}]*\}(?:\^\{?\d\}?)?"
-_TIDY: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+_POWERED = r"(?<=\d)(?:\s+m|\s*(?:[kcm]m|ft|in|yd|mi))\s*\^\s*\{?[23]\}?(?=\s*$)"
+_Table = tuple[tuple[re.Pattern[str], str], ...]
+_SIGNS: _Table = tuple(
     (re.compile(pattern), put)
     for pattern, put in (
         (r"[−‒–]", "-"),
@@ -13,14 +15,30 @@ _TIDY: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"π", r"\\pi "),
         (r"√", r"\\sqrt "),
         (r"∞", r"\\infty "),
+        (r"≈|\\approx(?![A-Za-z])", "="),
+        (r"²", "^2"),
+        (r"³", "^3"),
+        (r"½", " 1/2"),
+        (r"⅓", " 1/3"),
+        (r"⅔", " 2/3"),
+        (r"¼", " 1/4"),
+        (r"¾", " 3/4"),
+        (r"(?i:\b(?:minus|negative)\s+)(?=[$€£]?\.?\d)", "-"),
+        (r"(?<=\w)\*\*(?=[\w({-])", "^"),
+    )
+)
+_TIDY: _Table = tuple(
+    (re.compile(pattern), put)
+    for pattern, put in (
         (r"\\!", ""),
         (r"(?<!\\)\\[,;: ]|\\q?quad\b|~", " "),
         (r"\{,\}", ","),
         (r"\\(?:left|right|displaystyle|big|Big)(?![A-Za-z])", ""),
         (r"\\[dt]frac", r"\\frac"),
         (r"\\([$%])", r"\1"),
-        (r"\^\s*(?:\\circ|\{\s*\\circ\s*\})|°", ""),
+        (r"(?:\^\s*(?:\\circ|\{\s*\\circ\s*\})|°)(?:\s*[CF]\b)?", ""),
         (rf"(?<=[\d}}]){_UNIT}", ""),
+        (_POWERED, ""),
         (r"\\(?:text|mathrm|mathbf|textbf|mbox|textrm)\s*\{([^{}]*)\}", r"\1"),
         (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
     )
@@ -30,24 +48,36 @@ _LONGEST = 400
 _LAYERS = 10
 """Delimiters within delimiters that are peeled off."""
 _FENCED = re.compile(r"\$\$(.+)\$\$|\$((?:\\.|[^$\\])+)\$|\\\((.+)\\\)|\\\[(.+)\\\]", re.DOTALL)
-_DECIMAL = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
+_CURRENCY = "[$€£¥₹₩₽]"
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE = "|".join(_SCALES)
+_DECIMAL = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:[\u00a0\u2009\u202f]\d{3})+|\d+)(?:\.\d*)?|\.\d+"
 _PLAIN = re.compile(
-    rf"(?:[A-Za-z]\s*=\s*)?(?P<sign>[-+])?\s*[$€£]?\s*(?P<minus>-)?(?:"
+    rf"(?:[A-Za-z]\s*=\s*)?(?P<sign>[-+])?\s*{_CURRENCY}?\s*(?P<minus>-)?(?:"
     rf"\\frac\s*\{{\s*(?P<over>-?\d+)\s*\}}\s*\{{\s*(?P<under>\d+)\s*\}}"
     rf"|(?:(?P<whole>\d+)\s+)?(?P<top>\d+)\s*/\s*(?P<bottom>\d+)"
-    rf"|(?P<decimal>{_DECIMAL})(?:[eE](?P<exponent>[-+]?\d{{1,3}})|\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{{?(?P<power>-?\d{{1,3}})\}}?)?"
-    rf")\s*(?P<percent>%)?"
+    rf"|(?P<decimal>\d{{1,3}}(?: \d{{3}})+(?:\.\d*)?|{_DECIMAL})"
+    rf"(?:[eE](?P<exponent>[-+]?\d{{1,3}})|\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{{?(?P<power>-?\d{{1,3}})\}}?)?"
+    rf")\s*(?P<scale>{_SCALE})?(?P<percent>%)?\s*{_CURRENCY}?"
 )
 NUMBER = re.compile(
-    rf"(?<![\w.])[-+−]?\s?[$€£]?[-−]?(?:\d+\s+\d+/\d+|\d+\s*/\s*\d+(?![\d/])|(?:{_DECIMAL})(?<!\.)(?:[eE][-+]?\d+(?!\w))?)"
-    r"(?:\s*(?:%|percent\b))?"
+    rf"(?<![A-Za-z\d_.])(?:(?<![\d)] )[-+]\s)?[-+]?{_CURRENCY}?-?"
+    rf"(?:\d+\s+\d+/\d+|\d+\s*/\s*\d+(?![\d/])|(?:{_DECIMAL})(?<!\.)(?:[eE][-+]?\d+(?!\w))?)"
+    rf"(?:\s*(?:%|(?:percent|{_SCALE})\b))?"
 )
-"""A number within prose: sign, currency, thousands, fraction, exponent, percent."""
+"""A number within plain prose: sign, currency, thousands, fraction, exponent, percent, millions."""
+
+
+def plain_signs(text: str) -> str:
+    """A text whose numbers are in plain signs: "2½" is "2 1/2", "minus 3" is "-3"."""
+    for pattern, put in _SIGNS:
+        text = pattern.sub(put, text)
+    return text
 
 
 def tidy(formula: str) -> str:
     """A formula without its delimiters, units, spacing commands and the like; what it says is unchanged."""
-    formula = formula.strip().rstrip(".").strip()
+    formula = plain_signs(formula.strip().rstrip(".").strip())
     if fenced := _FENCED.fullmatch(formula):
         formula = next(filter(None, fenced.groups()))
     for pattern, put in _TIDY:
@@ -61,7 +91,7 @@ def exact(number: str) -> tuple[Fraction, bool] | None:
     if match is None:
         return None
     if match["decimal"] is not None:
-        value = Fraction(match["decimal"].replace(",", "")) * Fraction(10) ** int(
+        value = Fraction(re.sub(r"[, ]", "", match["decimal"])) * Fraction(10) ** int(
             match["exponent"] or match["power"] or 0
         )
     else:
@@ -69,6 +99,7 @@ def exact(number: str) -> tuple[Fraction, bool] | None:
         if under == 0:
             return None
         value = Fraction(int(match["over"] or match["top"]), under) + int(match["whole"] or 0)
+    value *= _SCALES.get(match["scale"], 1)
     minus = (match["sign"] == "-") != (match["minus"] is not None)
     return (-value if minus else value), match["percent"] is not None
 

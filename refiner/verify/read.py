@@ -6,7 +6,7 @@ from itertools import pairwise
 from refiner.domain.code import Suite
 from refiner.domain.task import Kind, Task
 from refiner.verify.choice import choose
-from refiner.verify.numbers import NUMBER, canonical, exact, tidy
+from refiner.verify.numbers import NUMBER, canonical, exact, plain_signs, tidy
 from refiner.verify.program import program
 from refiner.verify.statement import Statement, hollow, statements, unmarked
 
@@ -15,9 +15,18 @@ _SPAN = re.compile(
     r"\$\$(.+?)\$\$|\$(?!\s)((?:\\.|[^$\\])+?)(?<!\s)\$(?!\d)|\\\(((?:(?!\\[()]).)+)\\\)|\\\[((?:(?!\\[\[\]]).)+)\\\]",
     re.DOTALL,
 )
-_WORDS = re.compile(r"(?<![\\A-Za-z{])(?!(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|pi|mod|or|and)\b)[A-Za-z]{2,}")
+_WORDS = re.compile(
+    r"(?<![\\A-Za-z{])(?!(?:sin|cos|tan|cot|sec|csc|log|ln|exp|sqrt|pi|mod|or|and)\b)[A-Za-z]{2,}"
+    # Letters of other scripts (Greek ones are mathematics), and pictures.
+    r"|[À-ÖØ-öø-ɏЀ-\u1fff\u3000-\ud7ff\uff00-\uffef☀-➿\U0001f300-\U0001faff]"
+)
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{\w+\*?\}|\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+")
 _NAME = re.compile(r"\s*\\?[A-Za-z]+(?:_\w+|\([a-z]\))?\s*")
+_COPULA = re.compile(r"\b(?:is|are|was|were|be|equals?)\s+(?:(?:about|approximately|around|exactly|just|only)\s+)?")
+_RESTATED = re.compile(
+    r"\s*\((?:or|i\.e\.,?|=|about|approximately)\s[^()]*\)|(?<=[\d}%$])\s+\([-+]?[$€£]?[\d.,/]+%?\)(?=\W*$)"
+)
+_ASSIGNED = re.compile(r"(?:,\s*|;\s*|\band\b\W*)\\?[A-Za-z]\w*\s*=")
 _SHORT = 200
 """Characters that a text may have after "Answer:" and still be an answer and no essay."""
 
@@ -54,6 +63,7 @@ def _text(text: str) -> str | None:
 
 
 def _number(text: str) -> str | None:
+    text = plain_signs(text)
     for statement in statements(text):
         if hollow(statement.text):
             return None
@@ -68,7 +78,7 @@ def _number(text: str) -> str | None:
 
 def _values(statement: Statement) -> list[str]:
     """The values that a statement gives: one, or several where it wavers ("5 or 6")."""
-    text = statement.text
+    text = _RESTATED.sub("", statement.text)
     spans = _spans(text)
     if _formula(text):
         parts = [text]
@@ -80,9 +90,13 @@ def _values(statement: Statement) -> list[str]:
 
 
 def _in_prose(text: str) -> list[str]:
-    """The number after the last equals sign, else the first one, and those joined to it by "or"."""
+    """The number after the last equals sign or the first "is", else the first one, and those joined to it by "or"."""
     text = _result_side(text)
     numbers = list(NUMBER.finditer(text))
+    if numbers and re.search(r"[^\W\d_]", text[: numbers[0].start()]):
+        ends = {match.end() for match in _COPULA.finditer(text)}
+        said = next((at for at, number in enumerate(numbers) if {number.start(), number.start() - 1} & ends), 0)
+        numbers = numbers[said:]
     found = [_written(numbers[0])] if numbers else []
     for before, number in pairwise(numbers):
         if not re.fullmatch(r"[^.]*\bor\b[^.]*", text[before.end() : number.start()]):
@@ -120,10 +134,11 @@ def _formula(text: str) -> bool:
 
 
 def _result(formula: str) -> str:
-    """A formula, or what a chain of equations comes to: `x = 5` is 5, `3 + 4 = 7` is 7, `y = 2x + 3` stays."""
+    """A formula, or what a chain of equations comes to: `x = 5` is 5, `3 + 4 = 7` is 7; `y = 2x + 3` and
+    `x = 1, y = 2` stay."""
     formula = tidy(formula)
     left, equals, right = formula.rpartition("=")
-    if not equals or not right.strip() or left.endswith(("<", ">", "!", "\\")):
+    if not equals or _ASSIGNED.search(formula) or not right.strip() or left.endswith(("<", ">", "!", "\\")):
         return formula
     named = _NAME.fullmatch(left)
     unknown = re.search(r"[A-Za-z]", _ENVIRONMENT.sub(" ", left))

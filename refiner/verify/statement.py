@@ -4,15 +4,21 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_EMPHASIS = re.compile(r"(?<!\w)(?:\*{1,3}|_{2,3}|`)(?=\S)|(?<=\S)(?:\*{1,3}|_{2,3}|`)(?!\w)")
+_EMPHASIS = re.compile(
+    r"(?<![\w*])\*{1,3}(?=\S)|(?<=\S)\*{1,3}+(?!\w)|(?<!\w)(?:_{2,3}|`)(?=\S)|(?<=\S)(?:_{2,3}|`)(?!\w)"
+    r"|</?(?:b|strong|em|i|u)>",
+    re.IGNORECASE,
+)
 _MARKER = re.compile(
     r"""\\(?:boxed|fbox)\s*\{
     | ^[ \t]*\#{4}[ \t]+(?=\S+[ \t]*$)
     | <answer>
-    | ^[ \t#>*-]*(?:the[ ])?(?:final[ ]|correct[ ])?(?:answer|result)[ \t]*(?::|$)
+    | ^[ \t#>*-]*(?:the[ ])?(?:final[ ]|correct[ ])?(?:answer|result)[ \t]*(?:[:\uff1a]|$|[-–—][ ])
     | (?P<spoken>\b(?:answers?|(?:correct|right|best)\s(?:option|choice|statement))\b
       (?:\s+(?:to|for)\s+(?:the|this|your)\s+\w+)?
-      [ \t]*(?::|=|→|[-=]>|(?:is|are|was|(?:would|should|must|will)\s+be)\b))
+      ["']?[ \t]*(?:[:\uff1a]|=|→|[-=]>|(?:is|are|was|(?:would|should|must|will)\s+be)\b))
+    | (?P<foreign>(?:\b(?:antwort|lösung|respuesta|réponse|risposta|resposta|ответ)\b|答案|答え|정답)[^\n:]{0,20}?
+      (?:[ \t]*[:\uff1a]|[ \t](?:ist|lautet|es|est|è|é)\b|是|为|は|는|은))
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE,
 )
@@ -31,8 +37,8 @@ class Statement(NamedTuple):
 
 
 def unmarked(text: str) -> str:
-    """A reply without markdown emphasis; a power such as 2**3 stays."""
-    return _EMPHASIS.sub("", text) if "*" in text or "`" in text or "__" in text else text
+    """A reply without emphasis, of markdown or HTML; a power such as 2**3 stays."""
+    return _EMPHASIS.sub("", text) if re.search(r"[*`<]|__", text) else text
 
 
 def statements(text: str) -> Iterator[Statement]:
@@ -46,7 +52,9 @@ def statements(text: str) -> Iterator[Statement]:
             found = rest.partition("</answer>")[0]
         else:
             found = _line(rest)
-        yield Statement(found.strip(" \t\n:\"'“”"), plain=match["spoken"] is None)
+            if '"' in marker:
+                found = found.rstrip().removesuffix("}")  # of a JSON object
+        yield Statement(found.strip(" \t\n:\uff1a\u3002\"'“”"), plain=not (match["spoken"] or match["foreign"]))
 
 
 def hollow(statement: str) -> bool:
