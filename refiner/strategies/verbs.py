@@ -29,7 +29,7 @@ EXPLORING = 0.8
 """Temperature of a draft that has to differ from another one."""
 
 _FORMS = {
-    Kind.CHOICE: 'the text of the reply, and a last line "Answer: X" with the letter of one option',
+    Kind.CHOICE: 'the text of the reply, and a last line "Answer: X" with one option: its letter, if it has one',
     Kind.NUMBER: 'the text of the reply, and a last line "Answer: X" with the final result alone',
     Kind.TEXT: "the complete text alone",
     Kind.CODE: "the complete program in one fenced block",

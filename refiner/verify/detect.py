@@ -45,8 +45,8 @@ _SENTENCE_END = re.compile(r"(?<=[.?!])(?<!\bMr\.)(?<!\bDr\.)(?<!\bvs\.)(?<!\bMr
 
 
 def detect(text: str) -> tuple[Kind, tuple[Option, ...]]:
-    """The kind of answer that a question asks for: a choice of labelled options, a number or formula, or text."""
-    if offered := labelled(text):
+    """The kind of answer that a question asks for: a choice of listed options, a number or formula, or text."""
+    if offered := labelled(text) or _bulleted(text):
         return Kind.CHOICE, offered
     return (Kind.NUMBER if _asks_number(text) else Kind.TEXT), ()
 
@@ -56,16 +56,22 @@ def options(text: str) -> tuple[Option, ...]:
 
     Labelled options come first, then bullets below "Options:", then "yes or no" and the like. () where it offers none.
     """
-    if offered := labelled(text):
+    if offered := labelled(text) or _bulleted(text):
         return offered
-    if bullets := _BULLETS.search(text):
-        names = [line.strip().lstrip("-*•").strip() for line in bullets[1].strip().splitlines()]
-    elif pairs := _SLASHED.findall(text):
+    if pairs := _SLASHED.findall(text):
         names = [word.capitalize() for word in pairs[-1]]
     elif _YES_NO.match(_last_sentence(text)):
         names = ["Yes", "No"]
     else:
         names = []
+    return tuple(Option(name, name) for name in names)
+
+
+def _bulleted(text: str) -> tuple[Option, ...]:
+    """The bullets below "Options:", their own labels; () where there are none."""
+    bullets = _BULLETS.search(text)
+    lines = bullets[1].strip().splitlines() if bullets else ()
+    names = (line.strip().lstrip("-*•").strip() for line in lines)
     return tuple(Option(name, name) for name in names)
 
 

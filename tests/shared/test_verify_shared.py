@@ -36,7 +36,7 @@ def test_every_text_and_option_is_read() -> None:
         ("gsm8k_test", Kind.NUMBER, 0.98),
         ("math500", Kind.NUMBER, 0.95),
         ("mmlu_textgrad", Kind.CHOICE, 1.0),
-        ("bbh", Kind.CHOICE, 0.62),
+        ("bbh", Kind.CHOICE, 0.73),
     ],
 )
 def test_kinds_are_recognised(name: str, kind: Kind, share: float) -> None:

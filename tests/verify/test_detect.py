@@ -31,6 +31,11 @@ def test_labelled_options_make_a_choice(question: str, labels: str, texts: list[
     assert options(question) == found
 
 
+def test_bullets_below_options_make_a_choice() -> None:
+    offered = (Option("valid", "valid"), Option("invalid", "invalid"))
+    assert detect("Is the argument sound?\nOptions:\n- valid \n- invalid") == (Kind.CHOICE, offered)
+
+
 @pytest.mark.parametrize(
     "question",
     [
@@ -64,7 +69,6 @@ def test_a_quantity_makes_a_number(question: str) -> None:
         "Tell me how much you love cats in 3 lines.",
         "Which is heavier, a $5 or a $6 bag?",
         "How long is a piece of string?",
-        "Is it so?\nOptions:\n- Yes\n- No",
         "A: Are you well?\nB: I am.\nA: Good.\nB: Who speaks?",
         "A. Smith and B. Jones wrote a paper. Who is first?",
         "Consider the events (A) and (B).",

@@ -103,7 +103,7 @@ def test_a_choice_is_read_whatever_it_is_dressed_in(reply: str, label: str) -> N
         "Answer: <your answer>",
         "Answer: B\nAnswer: $LETTER",
         "Answer: ...",
-        'The last line must be "Answer: X", where X is the letter of exactly one of the options.',
+        'The last line must be "Answer: X", where X is exactly one of the options: its letter, if it has one.',
         "A) London\nB) Paris\nC) Rome\nD) New York",
         "Because of Apples, Bananas and Dates.",
         "Answer: A-levels",

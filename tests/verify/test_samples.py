@@ -33,5 +33,5 @@ def test_kinds_are_recognised() -> None:
     assert samples.kinds(DATA / "gsm8k.jsonl")[Kind.NUMBER] == 8
     assert samples.kinds(DATA / "mmlu.jsonl")[Kind.CHOICE] == 6
     bbh = samples.kinds(DATA / "bbh.jsonl")
-    # Two number the objects or the result; three of eight list no letters.
-    assert (bbh[Kind.CHOICE], bbh[Kind.NUMBER], bbh[Kind.TEXT]) == (2, 2, 4)
+    # Four list their options, two number the objects or the result.
+    assert (bbh[Kind.CHOICE], bbh[Kind.NUMBER], bbh[Kind.TEXT]) == (4, 2, 2)
