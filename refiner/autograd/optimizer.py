@@ -100,7 +100,7 @@ class TextualGradientDescent:
         prompt, old = self.prompt(variable), variable.value
         feedback = "\n\n".join(gradient.text for gradient in variable.gradients)
         reply = await ask(self.engine, prompt, Role.UPDATER, place, prediction=old)
-        new = extract(reply.text)
+        new = extract(reply.text, fenced="```" not in old)
         wrong = self._problem(new, old, prompt, reply.finish)
         if wrong == "unreadable":
             again = Prompt(
@@ -109,7 +109,7 @@ class TextualGradientDescent:
                 fill(self.prompts["repair"], form=self.form),
             )
             reply = await ask(self.engine, again, Role.REPAIR, place)
-            new = extract(reply.text)
+            new = extract(reply.text, fenced="```" not in old)
             wrong = self._problem(new, old, again, reply.finish)
         self._values.setdefault(id(variable), []).append(old)
         self._feedback.setdefault(id(variable), []).append(feedback)

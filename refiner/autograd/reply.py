@@ -2,21 +2,28 @@
 
 import re
 
-_FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
+_FENCED = re.compile(r"```[^\n`]*\n((?:(?!\n```).)*)\n```", re.DOTALL)
+_LEAD = re.compile(r"[^\n]*:[ \t]*\n\s*(?=```)")
 
 
 def extract(reply: str, tag: str = "improved", *, fenced: bool = False) -> str:
     """The text between the last pair of tags; an opening tag that is never closed counts to the end.
 
-    Without tags the plain reply, or with `fenced` the last fenced block of it, is taken. Never raises.
+    Without tags the plain reply is taken. fenced: a fence around all of it, but for a line that leads to it, is no part
+    of the text. Never raises.
     """
     pairs: list[str] = re.findall(rf"<{tag}>(.*?)</{tag}>", reply, re.DOTALL)
     if pairs:
         text = pairs[-1]
     else:
         _, opened, rest = reply.rpartition(f"<{tag}>")
-        text = rest if opened else reply.replace(f"</{tag}>", "")
-    blocks: list[str] = _FENCE.findall(text) if fenced else []
-    if blocks:
-        text = blocks[-1]
-    return text.strip()
+        text = rest if opened else _led(reply.replace(f"</{tag}>", ""), fenced=fenced)
+    block = _FENCED.fullmatch(text.strip()) if fenced else None
+    return (block[1] if block else text).strip()
+
+
+def _led(reply: str, *, fenced: bool) -> str:
+    """A reply without "Here is the new version:" before its one fence."""
+    lead = _LEAD.match(reply.strip()) if fenced else None
+    rest = reply.strip()[lead.end() :] if lead else ""
+    return rest if _FENCED.fullmatch(rest) else reply

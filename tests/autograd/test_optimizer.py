@@ -5,7 +5,6 @@ import pytest
 from refiner.autograd.backward import backward
 from refiner.autograd.losses import TextLoss, verdict
 from refiner.autograd.optimizer import TextualGradientDescent, Update
-from refiner.autograd.reply import extract
 from refiner.autograd.variable import Feedback, Variable
 from refiner.domain.calls import Finish, Role
 from refiner.domain.errors import ContextLengthError
@@ -148,6 +147,16 @@ def test_a_critique_comes_to_a_verdict(critique: str, expected: Verdict) -> None
     assert verdict(critique) is expected
 
 
-def test_a_fence_is_opened_where_code_is_wanted() -> None:
-    assert extract("Here:\n```python\nx = 1\n```\nthat is all", fenced=True) == "x = 1"
-    assert extract("<improved>\n```\nx = 1\n```\n</improved>", fenced=True) == "x = 1"
+@pytest.mark.parametrize(
+    ("reply", "new"),
+    [
+        ("Here is the new version:\n\n```python\nx = 1\n```", "x = 1"),
+        ("<improved>\n```\nx = 1\n```\n</improved>", "x = 1"),
+        ("<improved>Run:\n```\nls\n```</improved>", "Run:\n```\nls\n```"),
+        ("Run this:\n```\nls\n```\nor\n```\nid\n```", "Run this:\n```\nls\n```\nor\n```\nid\n```"),
+    ],
+)
+async def test_a_fence_around_the_whole_rewrite_is_opened(reply: str, new: str) -> None:
+    assert (await updated(reply)).new == new
+    fenced = "```\nx = 0\n```"
+    assert (await updated("```\nx = 1\n```", value=fenced)).new == "```\nx = 1\n```"
