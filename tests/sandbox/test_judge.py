@@ -182,6 +182,8 @@ def test_tests_that_never_end(bench: Bench) -> None:
     execution = bench.judge("def f(x): return x", alone, seconds=0.3)
     assert execution.outcome is Outcome.TIMEOUT
     assert [case.name for case in execution.cases] == ["test_a", "test_b"]
+    after = bench.judge("def f(x): return x", "assert f(1) == 1\nwhile True: pass\n", seconds=0.3)
+    assert (after.outcome, after.passed, after.total) == (Outcome.TIMEOUT, 1, 2)
 
 
 def test_arguments_that_the_program_changes_are_seen(bench: Bench) -> None:

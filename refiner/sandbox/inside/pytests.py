@@ -16,9 +16,7 @@ from .report import Seen, UnmetError, of_program, seen
 if TYPE_CHECKING:
     from .tester import Seat
 
-_WITHOUT = (
-    "cacheprovider terminal junitxml pastebin doctest faulthandler stepwise setuponly setupplan logging debugging"
-)
+_WITHOUT = "cacheprovider terminal junitxml pastebin doctest faulthandler stepwise setuponly setupplan logging"
 
 
 def run(seat: "Seat") -> None:
