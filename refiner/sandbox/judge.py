@@ -75,7 +75,9 @@ def _verdict(trial: Trial, plan: Plan) -> Execution:
         elif outcome is Outcome.PASSED and plan.shared is None and not trial.asked:
             outcome, detail = Outcome.ERROR, "the tests never used the program"
     if trial.gone is not None and outcome is Outcome.PASSED:
-        outcome = trial.gone
+        outcome, detail = trial.gone, detail or trial.error
+    if cases and outcome is not Outcome.PASSED and all(case.outcome is Outcome.PASSED for case in cases):
+        cases.append(Case("to the end", outcome, detail=detail))  # lest all tests count as passed
     return Execution(outcome, tuple(cases), trusted=plan.shared is None, output=trial.output, detail=detail)
 
 

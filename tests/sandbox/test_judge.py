@@ -99,6 +99,9 @@ def test_several_files_with_a_conftest(bench: Bench) -> None:
     )
     execution = bench.passes("def f(x): return x", "", files=files)
     assert execution.total == 2
+    cases = "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n"
+    cases += "    def test_f(self): self.assertEqual(f(3), 3)\n"
+    assert bench.passes("def f(x): return x", "", files=(files[0], ("test_a.py", cases))).total == 1
 
 
 def test_files_beside_plain_tests(bench: Bench) -> None:
