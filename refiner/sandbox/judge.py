@@ -130,6 +130,8 @@ async def _commanded(sandbox: Sandbox, source: str, suite: Suite, seconds: float
     code, ending = await trial.command(
         {"argv": shlex.split(suite.command or ""), "files": files, "program": suite.program, "stdin": ""}
     )
+    if trial.missing is not None:
+        raise UsageError(f"--check needs {trial.missing}: install it where the sandbox sees it, such as /usr/bin")
     output = printed(ending)
     outcome = ending.outcome or (Outcome.PASSED if code == 0 else Outcome.FAILED if code is not None else Outcome.ERROR)
     detail = "" if outcome is Outcome.PASSED else trial.detail or f"exit status {code}"

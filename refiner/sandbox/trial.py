@@ -92,6 +92,7 @@ class Trial:
             ending = Ending(ending.outcome or Outcome.TIMEOUT, ending.output, ending.seconds)
         if ending.outcome is not None:
             self.detail = _WHY[ending.outcome]
+        self.missing = (answer or {}).get("missing")
         return (answer or {}).get("exit"), ending
 
     async def _relay(self, tests: Cell, candidate: Cell | None) -> None:

@@ -427,6 +427,8 @@ def test_a_command(bench: Bench) -> None:
     assert "3" in bad.cases[0].detail
     slow = bench.judge("while True: pass", "", files=(), command="python3 {}", seconds=0.5)
     assert slow.outcome is Outcome.TIMEOUT
+    with pytest.raises(UsageError, match="--check needs nonesuch"):
+        bench.judge("print(1)", "", files=(), command="nonesuch {}")
 
 
 def test_observe(bench: Bench) -> None:

@@ -28,11 +28,10 @@ def main(channel: socket.socket) -> None:
         argv = [word.replace("{}", program) for word in told["argv"]]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, env=env, cwd=place.project or None)
         process.communicate(told.get("stdin", "").encode())
-        code = process.returncode
+        said = {"exit": process.returncode}
     except OSError as error:
-        print(error.strerror, told["argv"][:1], flush=True)  # noqa: T201
-        code = 127
-    answer = json.dumps({"exit": code}).encode()
+        said = {"exit": 127, "missing": f"{told['argv'][0]} ({error.strerror})"}
+    answer = json.dumps(said).encode()
     channel.sendall(len(answer).to_bytes(4, "big") + answer)
 
 
