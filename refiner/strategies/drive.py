@@ -130,8 +130,10 @@ async def _finished(journal: Journal, stop: Stop) -> RunState:
 def _exit(state: RunState, selected: Selected | None) -> int:
     if selected is None:
         return 4
-    score = state.chain(selected.chain).steps[selected.index].score
-    return 0 if score is None or score >= 1.0 else 3
+    step, task = state.chain(selected.chain).steps[selected.index], state.plan.task if state.plan else None
+    if step.score is None and task and task.kind is Kind.CODE:
+        return 3 if task.suite or step.candidate.parsed is None else 0
+    return 0 if step.score is None or step.score >= 1.0 else 3
 
 
 async def _failed(journal: Journal, error: RefinerError) -> None:

@@ -172,3 +172,13 @@ async def test_the_published_loop_runs_the_tests_before_every_update_and_after_t
     assert state.usage.calls == 2 * 3
     assert state.finished is not None
     assert state.finished.stop.reason is StopReason.TESTS_PASS
+
+
+@pytest.mark.parametrize("suite", [TESTS, None])
+async def test_a_reply_without_a_program_solves_nothing(
+    scripted: Scripted, tmp_path: Path, suite: Suite | None
+) -> None:
+    scripted.script = "I cannot help."
+    state = await repaired(scripted, tmp_path, code_plan(None, suite, chains=1, max_iterations=0))
+    assert state.finished is not None
+    assert state.finished.exit == 3
