@@ -6,6 +6,7 @@ from functools import partial
 
 from refiner.autograd.backward import backward
 from refiner.autograd.losses import TextLoss, verdict
+from refiner.autograd.merge import merged
 from refiner.autograd.optimizer import TextualGradientDescent
 from refiner.autograd.prompt import Prompt, Section, ask
 from refiner.autograd.variable import Variable
@@ -158,7 +159,8 @@ class Chain:
         task = self.context.plan.task
         parsed = read(text, task) if wrong in (None, "unchanged") else None
         if task.kind is Kind.CODE and parsed is not None:
-            text = parsed
+            old, python = self.state.current, task.suite is None or task.suite.language == "python"
+            text = parsed = merged(old.candidate.text, parsed) if old and python else parsed
         if parsed is None and wrong is None:
             wrong = "unreadable"
         candidate = Candidate(self.number, index, phase, text, parsed, wrong)

@@ -182,3 +182,10 @@ async def test_a_reply_without_a_program_solves_nothing(
     state = await repaired(scripted, tmp_path, code_plan(None, suite, chains=1, max_iterations=0))
     assert state.finished is not None
     assert state.finished.exit == 3
+
+
+async def test_the_published_loop_keeps_the_words_that_an_update_drops(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.script = lambda asked: code(RIGHT) if "Improve the" in asked.last else "It subtracts.\nVerdict: flawed"
+    state = await repaired(scripted, tmp_path, code_plan(f"# MIT licence\n{BUGGY}", strategy="textgrad"))
+    assert state.answer is not None
+    assert state.answer.candidate.text == f"# MIT licence\n{RIGHT}"
