@@ -94,6 +94,8 @@ def code_task(word: str | None, flags: Mapping[str, object], answer_type: str) -
     from refiner.app.suite import suite_of
 
     text, source = _read(word, file)
+    if source is not None and source.language != "python" and not check:
+        raise UsageError(f"{source.path} is {source.language}: give --check, a command that judges it")
     suite = suite_of(Path(str(tests)) if tests else None, str(check) if check else None, source)
     if source is not None:
         suite = replace(

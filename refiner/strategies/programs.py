@@ -37,6 +37,10 @@ class Workshop:
     def task(self) -> Task:
         return self.context.plan.task
 
+    @property
+    def language(self) -> str:
+        return (self.task.suite or Suite()).language
+
     async def given(self) -> Step | None:
         """The program that the task came with, as the draft of chain 0; None where there is none."""
         if self.task.program is None:
@@ -133,7 +137,7 @@ class Workshop:
         """The program with the edits of a reply, which get one repair; None where they cannot be made."""
         instruction = fill(self.prompts["edit"], role="candidate")
         for place in ("edit", "edit.again"):
-            prompt = Prompt(self.prompts["system_code"], sections, instruction)
+            prompt = Prompt(self._words("system_code"), sections, instruction)
             reply = await ask(engine, prompt, role, place)
             edited = apply_edits(old, reply.text)
             if isinstance(edited, Edited):
@@ -144,7 +148,10 @@ class Workshop:
         return None
 
     def _prompt(self, sections: tuple[Section, ...], template: str) -> Prompt:
-        return Prompt(self.prompts["system_code"], sections, self.prompts[template])
+        return Prompt(self._words("system_code"), sections, self._words(template))
+
+    def _words(self, template: str) -> str:
+        return fill(self.prompts[template], language=self.language.capitalize(), fence=self.language)
 
     def _about(self) -> tuple[Section, ...]:
         sections = [Section("task", self.task.text)]

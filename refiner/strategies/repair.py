@@ -20,6 +20,7 @@ from refiner.strategies.report import dead_end
 from refiner.strategies.scrutiny import scrutinise
 from refiner.strategies.untested import untested
 from refiner.strategies.verbs import EXPLORING
+from refiner.verify.program import outline
 
 WAVE = 2
 """Moves made at a time once the first one has failed: more would be wasted when one of them passes."""
@@ -96,7 +97,7 @@ class _Search:
         live = [number for number in self.chains if number not in self.closed and number not in busy]
         kinds: list[Kind] = []
         if drafts < self.shop.context.plan.chains:
-            kinds += ["fix", "draft"] if self.given else ["draft"]
+            kinds += self._anew()
         if live:
             kinds.append("mend")
         if not kinds:
@@ -104,11 +105,19 @@ class _Search:
         strong = self.shop.context.capabilities(Role.ANSWER).strong
         priors = _STRONG if strong else _WEAK
         beliefs = {kind: believed(priors[kind], self.scores[kind]) for kind in kinds}
-        first_move: Kind = "fix" if strong and "fix" in kinds else "draft"
+        first_move = kinds[0] if strong else kinds[-1]
         kind = choose(beliefs, f"{self.shop.context.plan.seed}/{self.moves}") if self.tried else first_move
         if kind == "mend":
             return _Move(kind, max(live, key=lambda number: (self._current(number).score or 0.0, -number)))
         return _Move(kind, first + drafts)
+
+    def _anew(self) -> list[Kind]:
+        """How a chain may begin. A draft beside a given program needs its outline or tests to be written from."""
+        task = self.shop.task
+        if task.program is None:
+            return ["draft"]
+        told = outline(task.program) is not None or (task.suite is not None and task.suite.files)
+        return ["fix", "draft"] if told else ["fix"]
 
     async def _made(self, move: _Move, *, greedy: bool) -> Stop | None:
         """Make a move; why the run ends, where it does."""

@@ -15,7 +15,7 @@ from refiner.domain.events import Candidate, Decision, Evaluation, Gradient
 from refiner.domain.run import Phase, Verdict
 from refiner.domain.state import ChainState, Step
 from refiner.domain.task import Kind, Task
-from refiner.prompts import Prompts
+from refiner.prompts import Prompts, fill
 from refiner.run.context import RunContext, StepEngine
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies import gate
@@ -145,7 +145,9 @@ class Chain:
         engine = StepEngine(self.context, self.number, 0, temperature)
         tests = [text for _, text in plan.task.suite.files] if plan.task.suite else []
         shown = [Section("task", seen.task.text), *(Section("tests", text, whole=False) for text in tests)]
-        prompt = Prompt(self.prompts["system"], tuple(shown), self.prompts[f"draft_{plan.task.kind}"])
+        language = plan.task.suite.language if plan.task.suite else "python"
+        instruction = fill(self.prompts[f"draft_{plan.task.kind}"], language=language.capitalize(), fence=language)
+        prompt = Prompt(self.prompts["system"], tuple(shown), instruction)
         reply = await ask(engine, prompt, Role.ANSWER, place)
         text, parsed = reply.text.strip(), read(reply.text, seen.task)
         wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish)

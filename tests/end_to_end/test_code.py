@@ -149,6 +149,7 @@ def test_off_warns_and_a_project_cannot_choose_it(refiner: Program, project: Pat
         (["Write add.", "--tests", "test_buggy.py", "-i"], "needs a file of code"),
         (["buggy.py", "--tests", "test_buggy.py", "--answer-type", "number"], "tests are for code"),
         (["empty.py", "--tests", "test_buggy.py"], "is empty"),
+        (["tool.rb", "--tests", "test_buggy.py"], "tool.rb is ruby: give --check"),
     ],
 )
 def test_what_cannot_be_mended(
@@ -157,6 +158,7 @@ def test_what_cannot_be_mended(
     (project / "broken.py").write_text("assert add(1, 2) ==\n")
     (project / "none.py").write_text("x = 1\n")
     (project / "empty.py").write_text("")
+    (project / "tool.rb").write_text("puts 1\n")
     done = refiner("solve", *words)
     assert (done.code, done.out) == (2, "")
     assert message in done.error

@@ -7,7 +7,7 @@ import pytest
 
 from refiner.app.plan import plan_of, task_of
 from refiner.config.settings import Settings
-from refiner.domain.code import Suite
+from refiner.domain.code import Case, Execution, Outcome, Suite
 from refiner.domain.run import Plan, StopReason
 from refiner.domain.state import RunState
 from refiner.strategies.drive import create, resume_run
@@ -189,3 +189,18 @@ async def test_the_published_loop_keeps_the_words_that_an_update_drops(scripted:
     state = await repaired(scripted, tmp_path, code_plan(f"# MIT licence\n{BUGGY}", strategy="textgrad"))
     assert state.answer is not None
     assert state.answer.candidate.text == f"# MIT licence\n{RIGHT}"
+
+
+async def test_another_language_is_asked_for_by_its_name_and_always_with_the_program(
+    scripted: Scripted, tmp_path: Path
+) -> None:
+    class Never(PlainJudge):
+        async def judge(self, source: str, suite: Suite, *, seed: int = 0) -> Execution:
+            return Execution(Outcome.FAILED, (Case("node", Outcome.FAILED),))
+
+    program = "function add(a, b) { return a - b; }\n"
+    suite = Suite(command="node check.js {}", program="add.js", language="javascript")
+    scripted.script = lambda asked: f"```javascript\n{program.replace('-', '+' * (asked.number + 2))}```"
+    await repaired(scripted, tmp_path, code_plan(program, suite, chains=3, max_iterations=1), Never())
+    assert len(scripted.asked) >= 3
+    assert all("```javascript" in asked.last and "function add" in asked.last for asked in scripted.asked)
