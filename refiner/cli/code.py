@@ -50,6 +50,7 @@ class Target:
 
     def deliver(self, result: "Result", *, backup: bool, quiet: bool) -> None:
         """Put the answer in its place; a file is replaced only by a program that solves the task."""
+        from refiner.app.disk import replace
         from refiner.app.source import write_to
 
         program = result.answer or ""
@@ -62,7 +63,7 @@ class Target:
         elif self.file:
             made = self.source.patch(program) if self.patch and self.source else None
             if made is not None:
-                self.file.write_bytes(made)
+                replace(self.file, made)
             else:
                 write_to(self.file, program, self.source)
             told = f"wrote {self.file}"

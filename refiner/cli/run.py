@@ -311,7 +311,8 @@ def _versions(versions: str | None, state: "RunState", texts: dict[str, str]) ->
     if versions is None:
         if state.selected is None or not texts:
             raise NoAnswerError("the run has no answer yet: name two of its versions, as in 0/0..0/1")
-        return f"{state.selected.chain}/0", f"{state.selected.chain}/{state.selected.index}"
+        given = state.plan is not None and state.plan.task.program is not None
+        return f"{0 if given else state.selected.chain}/0", f"{state.selected.chain}/{state.selected.index}"
     first, dots, last = versions.partition("..")
     names = tuple(name if "/" in name else f"0/{name}" for name in (first, last))
     if not dots or any(name not in texts for name in names):

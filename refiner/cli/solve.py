@@ -241,14 +241,21 @@ def _print(
         limited = result.stop.reason in ("calls", "tokens", "cost", "time")
         hint = "raise the limit, or drop it" if limited else "ask in other words, or another model"
         failure = NoAnswerError(f"there is no answer: {result.stop.detail}; {hint}")
+    answerless = failure is not None and failure.exit_code in (2, 7)
+    delivered = result.answer is not None and result.kind == "code" and not answerless
+    if delivered and (target.goes_elsewhere or not (context.json or jsonl)):
+        try:
+            target.deliver(result, backup=context.settings.code.backup, quiet=context.quiet)
+        except UsageError as unwritten:
+            unwritten.args = (f"{unwritten}; `refiner run answer {result.id}` prints the program",)
+            unwritten.run = result.id
+            raise
     error = failure and {"kind": failure.kind, "message": output.line(str(failure)), "run": result.id}
     if context.json or jsonl:
         told = result.to_json() if result.answer is not None or error is None else {}
         output.json_line({**({"type": "result"} if jsonl else {}), **told, **({"error": error} if error else {})})
     elif result.answer is not None and result.kind != "code":
         output.text(result.answer)
-    if result.answer is not None and result.kind == "code" and (target.goes_elsewhere or not (context.json or jsonl)):
-        target.deliver(result, backup=context.settings.code.backup, quiet=context.quiet)
     context.note(closing(result))
     if failure:
         errors.note(f"error: {failure}")

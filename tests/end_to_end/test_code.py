@@ -91,6 +91,45 @@ def test_a_patch_applies(refiner: Program, project: Path) -> None:
     assert (project / "buggy.py").read_text() == MENDED
 
 
+def test_what_an_edit_in_the_meantime_keeps_from_its_place_is_not_lost(
+    refiner: Program, project: Path, scripted: Scripted
+) -> None:
+    mends = says("def add(a, b):\n    return a + b\n")
+
+    def script(asked: Asked) -> str:
+        (project / "buggy.py").write_text(BUGGY + "# mine\n")
+        return mends(asked)
+
+    scripted.script = script
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-i", "--json", "-q")
+    assert (done.code, done.json["error"]["kind"]) == (2, "usage")
+    assert (project / "buggy.py").read_text() == BUGGY + "# mine\n"
+    assert refiner("run", "answer", done.json["error"]["run"]).out == MENDED
+
+
+def test_nothing_is_delivered_where_the_tests_cannot_run(refiner: Program, project: Path) -> None:
+    (project / "test_buggy.py").write_text(f"import nonesuch\n{TESTS}")
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-o", "fixed.py")
+    assert (done.code, done.out) == (2, "")
+    assert "the tests need the package nonesuch" in done.err
+    assert not (project / "fixed.py").exists()
+    assert refiner("solve", "buggy.py", "--tests", "test_buggy.py").out == ""
+
+
+@pytest.mark.usefixtures("project")
+def test_the_difference_is_to_the_given_program(refiner: Program) -> None:
+    refiner("solve", "buggy.py", "--tests", "test_buggy.py")
+    done = refiner("run", "diff", "@")
+    assert "-    return a - b  # sic\n+    return a + b" in done.out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_patch_that_cannot_be_written(refiner: Program) -> None:
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "--patch", "-o", "/dev/full")
+    assert done.code == 2
+    assert "/dev/full cannot be written" in done.err
+
+
 def test_written_elsewhere(refiner: Program, project: Path) -> None:
     done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-o", "fixed.py")
     assert (done.code, done.out) == (0, "")
