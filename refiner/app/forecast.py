@@ -8,6 +8,7 @@ from refiner.domain.run import Limits, Plan
 from refiner.prompts import Prompts
 from refiner.providers.tokens import estimate
 from refiner.strategies import STRATEGIES
+from refiner.strategies.untested import SUITES
 
 REPLY = 350
 """Tokens of an expected reply; the replies of the models that were measured for the README are about this long."""
@@ -31,7 +32,9 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
     least: the first stop rule fires as early as it can. most: every chain and iteration is used, every reply as long as
     allowed, none cached. Costs are None where the price is unknown.
     """
-    task = estimate(prompts["system"]) + estimate(plan.task.text)
+    suite = plan.task.suite
+    tests = sum(estimate(text) for _, text in suite.files) if suite else 0
+    task = estimate(prompts["system"]) + estimate(plan.task.text) + estimate(plan.task.program or "") + tests
     instruction = max(estimate(prompts[name]) for name in ("critique", "update", "draft_text"))
     strategy = STRATEGIES[plan.strategy]
     voting = strategy.final_only and plan.adaptive
@@ -40,6 +43,10 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
     dearest = plan.chains * (1 + plan.iterations * strategy.calls) + strategy.beside
     if voting and not plan.iterations:
         dearest *= 2  # each answer that cannot be read is drawn once more
+    if plan.strategy == "repair":
+        cheapest, dearest = _repairs(plan, strategy.beside)
+    elif suite is not None and plan.task.program is not None:
+        cheapest = 0  # it may pass as it is
     expected = (cheapest + dearest) // 2 if not voting else least_chains * (1 + plan.iterations * strategy.calls)
 
     def usage(calls: int, reply: int) -> Usage:
@@ -49,6 +56,16 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
         return _limited(Usage(calls, tokens, 0, calls * reply, estimated=True), plan.limits, provider)
 
     return Forecast(usage(cheapest, REPLY // 2), usage(expected, REPLY), usage(dearest, plan.max_output_tokens))
+
+
+def _repairs(plan: Plan, beside: int) -> tuple[int, int]:
+    """The fewest and the most calls of `repair`: a given program may pass as it is, else the first draft may."""
+    program = plan.task.program
+    # An edit, its repair, and the whole rewrite behind them.
+    each = 3 if program is not None and program.count("\n") > plan.edit_above else 1
+    if plan.task.suite is None:
+        return plan.chains + SUITES, plan.chains * each + SUITES
+    return 0 if program is not None else 1, plan.chains * (1 + plan.iterations) * each + beside
 
 
 async def too_long(plan: Plan, provider: Provider, prompts: Prompts) -> None:

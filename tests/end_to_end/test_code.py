@@ -130,6 +130,19 @@ def test_a_patch_that_cannot_be_written(refiner: Program) -> None:
     assert "/dev/full cannot be written" in done.err
 
 
+def test_a_dry_run_counts_program_and_tests_and_what_passes_at_once(
+    refiner: Program, project: Path, scripted: Scripted
+) -> None:
+    (project / "long.py").write_text(BUGGY + "# long\n" * 30_000)
+    plain = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "--dry-run", "--json").json
+    long = refiner("solve", "long.py", "--tests", "test_buggy.py", "--dry-run", "--json").json
+    assert plain["least"]["calls"] == 0
+    assert long["most"]["input_tokens"] - plain["most"]["input_tokens"] > 50_000 * plain["most"]["calls"]
+    untested = refiner("solve", "buggy.py", "-k", "3", "--dry-run", "--json").json
+    refiner("solve", "buggy.py", "-k", "3")
+    assert untested["least"]["calls"] == untested["most"]["calls"] == len(scripted.asked)
+
+
 def test_written_elsewhere(refiner: Program, project: Path) -> None:
     done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-o", "fixed.py")
     assert (done.code, done.out) == (0, "")
