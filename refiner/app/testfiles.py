@@ -1,5 +1,6 @@
 """The files of tests on the disk, and what they use of their own folder."""
 
+import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from refiner.verify.wanted import possible_modules
 
 MOST_BYTES = 8_000_000
 MOST_FILES = 1_000
+_LONGEST = 60
+"""Characters of a name: longer texts are none, and some are longer than a file system takes."""
 _OTHERS = frozenset(("__pycache__", "node_modules", "venv", "build", "dist"))
 
 
@@ -94,15 +97,29 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _used_by(test: Path) -> Iterator[Path]:
-    """A test file, the fixtures beside it, and the modules of its folder that they import."""
+    """A test file, the fixtures beside it, and what they import or name of the files of its folder."""
     todo = [test, *(path for name in ("conftest.py", "__init__.py") if (path := test.with_name(name)).is_file())]
     seen = set(todo)
     while todo:
         path = todo.pop()
         yield path
-        tree = parsed(path.read_bytes().decode("utf-8", "replace"))
-        for name in possible_modules(tree, relative=True) if tree else ():
-            other = test.with_name(f"{name.rpartition('.')[2]}.py")
+        code = path == test or path.suffix == ".py"
+        tree = parsed(path.read_bytes().decode("utf-8", "replace")) if code else None
+        if tree is None:
+            continue
+        modules = (f"{name.rpartition('.')[2]}.py" for name in possible_modules(tree, relative=True))
+        for other in [*map(test.with_name, modules), *_data(tree, test.parent)]:
             if other not in seen and other.is_file():
                 seen.add(other)
                 todo.append(other)
+
+
+def _data(tree: ast.Module, folder: Path) -> Iterator[Path]:
+    """Files below the folder whose names are in the text, as "rows.txt", or "data" and "rows.txt"."""
+    said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    names = sorted(name for name in said if len(name) <= _LONGEST and name.strip("./") and ".." not in name)
+    for place in (folder, *(folder / name for name in names if (folder / name).is_dir())):
+        for path in (place / name for name in names if (place / name).is_file()):
+            shown = path.is_relative_to(folder) and path.relative_to(folder).parts
+            if shown and not any(part.startswith(".") for part in shown):
+                yield path

@@ -77,6 +77,16 @@ def test_a_file_brings_the_fixtures_and_helpers_it_uses_and_not_the_program(tmp_
     assert found.names == ("add",)
 
 
+def test_a_file_brings_the_data_that_it_names(tmp_path: Path) -> None:
+    text = "import pathlib\nhere = pathlib.Path(__file__).parent\n"
+    text += "rows = (here / 'data' / 'rows.txt').read_text() + open(here / 'more.txt').read()\n"
+    text += "assert add(rows, '.env') == ('/etc/hosts', '../up.txt', 'data')\n"
+    files = dict.fromkeys(("data/rows.txt", "data/other.txt", "more.txt", "other.txt", ".env", "../up.txt"), "1\n")
+    folder = tmp_path / "here"
+    project(folder, {"add.py": ADD, "test_add.py": text, **files})
+    assert [name for name, _ in suite(folder, "test_add.py").files] == ["data/rows.txt", "more.txt", "test_add.py"]
+
+
 def test_a_folder_brings_all_its_text(tmp_path: Path) -> None:
     files = {
         "add.py": ADD,
