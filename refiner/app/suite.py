@@ -1,10 +1,11 @@
 """From the tests that a user names to a suite: what they call the program, and what they want of it."""
 
 import ast
+import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from refiner.app.source import Source
@@ -16,6 +17,7 @@ from refiner.verify.wanted import checked, has_test, modules, names_of, possible
 
 _USUAL = frozenset(("solution", "candidate", "answer", "program", "submission"))
 _TOOLS = frozenset(("pytest", "hypothesis", "numpy", "pandas"))
+_RELATIVE = re.compile(r"^([ \t]*from[ \t]+)(\.+)([\w.]*)(?=[ \t]+import\b)", re.MULTILINE)
 _Place = tuple[str, str | None]
 """The name by which a module is imported, and the folder of the project that it needs around it."""
 
@@ -39,8 +41,9 @@ def suite_of(tests: Path | None, check: str | None, source: Source | None) -> Su
     if not any(map(has_test, trees)):
         raise UsageError(f"{tests} has no test: write an assert, a test_… function or check(candidate)")
     module, folder = _module(files, trees, source)
-    helpers = [text for path, text in files.texts.items() if path not in files.tests]
-    names = frozenset[str]().union(*(names_of(files.texts[path], module, helpers) for path in files.tests))
+    texts = {path: _absolute(text, path, module, files.texts) for path, text in files.texts.items()}
+    helpers = [text for path, text in texts.items() if path not in files.tests]
+    names = frozenset[str]().union(*(names_of(texts[path], module, helpers) for path in files.tests))
     waiting = [name for waits, name in map(checked, trees) if waits]
     entry_point = next(filter(None, waiting), None)
     if waiting and entry_point is None:
@@ -49,8 +52,21 @@ def suite_of(tests: Path | None, check: str | None, source: Source | None) -> Su
             raise UsageError(f"{tests} does not say which function check(candidate) is for: end it with check(NAME)")
     wanted = names | {entry_point} if entry_point else names
     own = f"{module.replace('.', '/')}.py"  # an old version of what is to be written
-    kept = tuple(sorted((path, text) for path, text in files.texts.items() if path != own))
+    kept = tuple(sorted((path, text) for path, text in texts.items() if path != own))
     return Suite(kept, module, entry_point, tuple(sorted(wanted)), folder)
+
+
+def _absolute(text: str, path: str, module: str, texts: Mapping[str, str]) -> str:
+    """A test with the program, and what lies beside it, imported by whole names: the package is not where tests run."""
+
+    def named(found: re.Match[str]) -> str:
+        folders = path.split("/")[: -len(found[2])]
+        parts = [*folders, *found[3].split(".")] if found[3] else folders
+        place, name = "/".join(parts), ".".join(parts)
+        own = f"{place}.py" in texts or f"{place}/__init__.py" in texts
+        return f"{found[1]}{name}" if name and (not own or name == module.rpartition(".")[0]) else found[0]
+
+    return _RELATIVE.sub(named, text) if path.endswith(".py") else text
 
 
 def _commanded(check: str, source: Source | None) -> Suite:

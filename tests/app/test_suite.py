@@ -77,6 +77,20 @@ def test_a_file_brings_the_fixtures_and_helpers_it_uses_and_not_the_program(tmp_
     assert found.names == ("add",)
 
 
+def test_relative_imports_of_the_program_become_whole_names(tmp_path: Path) -> None:
+    imports = "from ..calc import add\nfrom .. import calc\nfrom .helpers import one\n"
+    files = {"shop/tests/test_calc.py": f"{imports}assert add(one, 2) == 3\n", "shop/tests/helpers.py": "one = 1\n"}
+    packages = dict.fromkeys(("shop/__init__.py", "shop/tests/__init__.py"), "")
+    project(tmp_path, {"shop/calc.py": ADD, **files, **packages})
+    found = suite(tmp_path, "shop/tests", "shop/calc.py")
+    assert (found.module, found.names) == ("shop.calc", ("add",))
+    assert dict(found.files)["shop/tests/test_calc.py"].splitlines()[:3] == [
+        "from shop.calc import add",
+        "from shop import calc",
+        "from .helpers import one",
+    ]
+
+
 def test_a_file_brings_the_data_that_it_names(tmp_path: Path) -> None:
     text = "import pathlib\nhere = pathlib.Path(__file__).parent\n"
     text += "rows = (here / 'data' / 'rows.txt').read_text() + open(here / 'more.txt').read()\n"
