@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from refiner.domain.code import Outcome
+from refiner.domain.code import Outcome, Suite
 from refiner.domain.errors import UsageError
+from refiner.sandbox.choose import Layer
+from refiner.sandbox.judge import judge
+from refiner.sandbox.limits import Limits
 from tests.sandbox import judging
 from tests.sandbox.judging import Bench
+from tests.sandbox.trial import LAYERS, sandboxed
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +170,17 @@ def test_the_traceback_is_the_programs_own(bench: Bench) -> None:
     assert "return [][x]" in detail
     assert "IndexError" in detail
     assert "peer" not in detail
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("layer", LAYERS)
+async def test_pytest_files_run_in_every_layer(layer: Layer) -> None:
+    """Also where the folders above those of the tests cannot be listed."""
+    tests = "import pytest\nfrom solution import f\n@pytest.fixture\ndef one(): return 1\n"
+    suite = Suite(files=(("test_it.py", tests + "def test_it(one): assert f() == one\n"),))
+    async with sandboxed(layer, Limits()) as box:
+        execution = await judge(box, "def f(): return 1", suite)
+    assert execution.outcome is Outcome.PASSED, execution
 
 
 def test_time_that_runs_out_names_the_test_and_keeps_the_rest(bench: Bench) -> None:

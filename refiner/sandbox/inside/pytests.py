@@ -37,6 +37,7 @@ def run(seat: "Seat") -> None:
                 "-c",
                 os.devnull,
                 f"--rootdir={root}",
+                f"--confcutdir={root}",
                 "--capture=no",
                 "--continue-on-collection-errors",
                 "-W",
