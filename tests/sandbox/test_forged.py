@@ -91,6 +91,8 @@ def add(a, b): return None
     "is a float that equals everything": YES.replace("BASE", "float") + "def add(a, b): return Yes(7)",
     "is a list that equals everything": YES.replace("BASE", "list") + "def add(a, b): return Yes()",
     "is a class that equals everything": YES.replace("BASE", "type") + "def add(a, b): return Yes('X', (), {})",
+    "has a class for a function that equals everything": YES.replace("BASE", "object")
+    + "    def __init__(self, a, b): pass\n    def __sub__(self, other): return 0\n    __rsub__ = __sub__\nadd = Yes",
     "copies what it is compared with": """
 class Spy:
     seen = None
@@ -291,6 +293,53 @@ def steal(*things):
     return None
 """
     bench.refuses(source, tests)
+
+
+@pytest.mark.parametrize("call", ["far(Point(0), Point(3))", "Point(0).far(Point(3))", "maker()(0)"])
+def test_a_class_in_place_of_a_function_gives_no_numbers(bench: Bench, call: str) -> None:
+    tests = f"from solution import Point, far, maker\nassert abs({call} - 3) < 1e-6\n"
+    source = """
+class Point:
+    def __init__(self, *args): pass
+    def __sub__(self, other): return 0
+far = Point.far = Point
+def maker(): return Point
+"""
+    bench.refuses(source, tests)
+    bench.passes(
+        "class Point:\n  def __init__(s, x): s.x = x\n  def __sub__(s, o): return s.x - o\n",
+        """
+from solution import Point
+assert abs(Point(3) - 3) < 1e-6
+""",
+    )
+
+
+from unittest.mock import Mock
+from solution import tell
+def test_it():
+    mock = Mock()
+    mock.name.return_value = 3
+    tell(mock)
+    mock.assert_called_once_with(4)
+"""
+    bench.passes("def tell(mock): mock(mock.name() + 1)", tests)
+    bench.refuses(f"def tell(mock): {way}", tests)
+
+
+import pytest
+from solution import told
+def callback(x): assert x == 12345
+def test_it(): assert told(callback) == ""
+"""
+    bench.passes("def told(call):\n  try: call(1)\n  except AssertionError as error: return str(error)", tests)
+
+
+def test_what_a_text_is_is_not_asked_of_the_program(bench: Bench) -> None:
+    source = "class Any(BASE):\n  def yes(self, *rest): return True\n  startswith = isdigit = is_integer = yes\n"
+    for base, check in (("str", "f().startswith('x')"), ("str", "f().isdigit()"), ("float", "f().is_integer()")):
+        tests = f"from solution import f\nassert {check}\n"
+        bench.refuses(source.replace("BASE", base) + f"def f(): return Any({'0.5' if base == 'float' else ''})", tests)
 
 
 class Forger:

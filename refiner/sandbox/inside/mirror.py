@@ -58,7 +58,8 @@ class Asks(Protocol):
 class Link(NamedTuple):
     """Which object of the other process a stand-in stands for.
 
-    built: what the call of a class gave. tainted: what came of arithmetic with a plain value.
+    built: what the call of a class gave, which the tests know by a class's name alone. tainted: what came of arithmetic
+    with a plain value.
     """
 
     peer: Asks
@@ -207,7 +208,9 @@ def stand_in(shape: Shape, bases: tuple[type, ...], known: Link) -> type:
         body["_link_of"] = staticmethod(lambda value: value.__dict__.get("_refiner_link"))
         body["__getattr__"] = _of_plain
         body |= {
-            name: _forwarded(name) for name in shape.own if not hasattr(object, name) and not name.startswith("__")
+            name: _forwarded(name)
+            for name in shape.own
+            if not hasattr(object, name) and not name.startswith("__") and not _predicate(plain, name)
         }
         grounds = own or (plain,)
     else:
@@ -226,6 +229,11 @@ def stand_in(shape: Shape, bases: tuple[type, ...], known: Link) -> type:
         return Kind(shape.name, grounds, body)
     except TypeError:
         return Kind(shape.name, grounds[:1], body)
+
+
+def _predicate(plain: type, name: str) -> bool:
+    """Whether it is `startswith` or the like of a plain type, which says of a value what it should equal."""
+    return hasattr(plain, name) and name.startswith(("is", "starts", "ends"))
 
 
 class Shape(NamedTuple):
