@@ -315,6 +315,18 @@ assert abs(Point(3) - 3) < 1e-6
     )
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        "mock.configure_mock(assert_called_once_with=print)",
+        "mock.attach_mock(mock.other, 'assert_called_once_with')",
+        "type(mock).configure_mock(mock, assert_called_once_with=print)",
+        "mock.mock_calls.append(1)",
+        "[mock.assert_called_once_with(n) for n in range(9)]",
+    ],
+)
+def test_a_mock_belongs_to_its_tests(bench: Bench, way: str) -> None:
+    tests = """
 from unittest.mock import Mock
 from solution import tell
 def test_it():
@@ -327,6 +339,8 @@ def test_it():
     bench.refuses(f"def tell(mock): {way}", tests)
 
 
+def test_what_a_callback_asserts_is_not_told(bench: Bench) -> None:
+    tests = """
 import pytest
 from solution import told
 def callback(x): assert x == 12345

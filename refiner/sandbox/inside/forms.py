@@ -17,7 +17,9 @@ _TEXT = 20_000
 
 
 class Policy(Protocol):
-    """What this side lets the other one do."""
+    """What this side lets the other one do; secret: exceptions whose words it keeps to itself."""
+
+    secret: tuple[type[BaseException], ...]
 
     def permits(self, verb: str, target: Any, name: str | None) -> bool: ...
 
@@ -173,12 +175,14 @@ class Forms:
         if isinstance(error, CannotCrossError):
             # To the other side it is the kind of error that anybody might raise.
             error = TypeError(*error.args)
-        told: dict[str, Any] = {"n": self.number(error), "t": self._policy.trace(error), "s": _string(error)}
+        secret = isinstance(error, self._policy.secret)
+        text = "" if secret else _string(error)
+        told: dict[str, Any] = {"n": self.number(error), "t": self._policy.trace(error), "s": text}
         kind = type(error)
         name = self._global_name(kind)
         try:
             told["k"] = ["g", *name] if name is not None else self.foreign(kind)
-            told["a"] = [encode(part, Exchange(), self.foreign) for part in error.args]
+            told["a"] = [] if secret else [encode(part, Exchange(), self.foreign) for part in error.args]
             if len(dumps(told["a"])) > _TEXT:
                 told["a"] = [told["s"]]
         except Exception:  # noqa: BLE001

@@ -41,6 +41,8 @@ class Program:
     of whose frames a traceback consists.
     """
 
+    secret: tuple[type[BaseException], ...] = ()
+
     def __init__(self, own: str, files: tuple[str, ...]) -> None:
         self._own, self._files = own, files
 
@@ -73,6 +75,8 @@ class Tests:
     A function's globals, a frame or a module would be the way to the expected values, and to the verdict.
     """
 
+    secret: tuple[type[BaseException], ...] = (AssertionError,)
+
     def __init__(self, own: str) -> None:
         self._own = own
 
@@ -89,6 +93,11 @@ class Tests:
             return True
         if name.startswith("_") or isinstance(target, (*_CALLED[:-1], *_STEPPED)) or not self._open(type(target)):
             return False
+        if isinstance(target, type):
+            # Through `unittest`'s own classes lies a way around what is said of their objects.
+            return verb == "get" and target.__module__.partition(".")[0] not in _FOREIGN
+        if _is_of_mocks(target, name):
+            return False
         return verb == "get" or self._settable(target, name)
 
     def _open(self, kind: type) -> bool:
@@ -96,7 +105,7 @@ class Tests:
         return module == "unittest.mock" or module.partition(".")[0] not in _FOREIGN or issubclass(kind, type)
 
     def _settable(self, target: Any, name: str) -> bool:
-        if isinstance(target, type) or type(target).__module__.partition(".")[0] in sys.stdlib_module_names:
+        if type(target).__module__.partition(".")[0] in sys.stdlib_module_names:
             return False
         return not callable(getattr(type(target), name, None))
 
@@ -118,6 +127,16 @@ class Tests:
 
     def trace(self, error: BaseException) -> str:
         return ""
+
+
+def _is_of_mocks(target: Any, name: str) -> bool:
+    """Whether it is what a mock has for its tests: what it was called with, and what it asserts of that."""
+    mock: Any = sys.modules.get("unittest.mock")
+    return (
+        mock is not None
+        and isinstance(target, mock.NonCallableMock)
+        and (hasattr(mock.Mock, name) or name == "method_calls")
+    )
 
 
 def own_traceback(error: BaseException, files: tuple[str, ...]) -> str:
