@@ -172,6 +172,14 @@ def test_the_traceback_is_the_programs_own(bench: Bench) -> None:
     assert "peer" not in detail
 
 
+def test_what_is_raised_beside_exceptions_fails_its_test_alone(bench: Bench) -> None:
+    tests = "from solution import f\n" + "".join(f"def test_{n}(): assert f({n}) == {n}\n" for n in range(3))
+    source = "class Odd(BaseException): pass\ndef f(n):\n  if n == 1: raise Odd('x')\n  return n"
+    execution = bench.judge(source, tests)
+    assert [case.outcome for case in execution.cases] == [Outcome.PASSED, Outcome.ERROR, Outcome.PASSED]
+    assert "Odd: x" in execution.cases[1].detail
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("layer", LAYERS)
 async def test_pytest_files_run_in_every_layer(layer: Layer) -> None:

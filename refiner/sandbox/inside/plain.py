@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from .asserts import HOOK, compiled
 from .checks import Checks, Halt
 from .folder import written
-from .peer import Gone
 from .report import of_program
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _function(seat: "Seat", file: str, name: str, test: types.FunctionType) -> N
         if not of_program(error):
             raise
         seat.report.fails(name, error, file, line)
-    except (Exception, Gone, KeyboardInterrupt, SystemExit, GeneratorExit) as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001
         seat.report.fails(name, error, file, line)
     else:
         seat.report.passes(name, line, file)
