@@ -180,6 +180,12 @@ def test_what_is_raised_beside_exceptions_fails_its_test_alone(bench: Bench) -> 
     assert "Odd: x" in execution.cases[1].detail
 
 
+def test_memory_that_runs_out_is_told_as_that(bench: Bench) -> None:
+    source = "def f():\n  kept = []\n  while True: kept.append(bytearray(1 << 24))"
+    execution = bench.judge(source, "from solution import f\nassert f() is None\n")
+    assert execution.outcome is Outcome.MEMORY
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("layer", LAYERS)
 async def test_pytest_files_run_in_every_layer(layer: Layer) -> None:

@@ -13,7 +13,7 @@ from .peer import Gone
 MOST_CASES = 5000
 _VALUE, _DETAIL = 400, 4000
 
-PASSED, FAILED, ERROR = "passed", "failed", "error"
+PASSED, FAILED, ERROR, MEMORY = "passed", "failed", "error", "memory"
 
 
 class UnmetError(Exception):
@@ -100,12 +100,15 @@ class Report:
         found = getattr(error, "_refiner_seen", None)
         spot = found if isinstance(found, Seen) else Seen(None)
         spot = spot._replace(lines=statement or spot.lines or _lines(error, file))
-        failed = isinstance(error, AssertionError) and not of_program(error)
-        detail = getattr(error, "_refiner_trace", "") if of_program(error) else _told(error)
+        theirs = of_program(error)
+        outcome = FAILED if isinstance(error, AssertionError) and not theirs else ERROR
+        if isinstance(error, MemoryError) and theirs:
+            outcome = MEMORY
+        detail = getattr(error, "_refiner_trace", "") if theirs else _told(error)
         called = self.called()
         self._case(
             name,
-            FAILED if failed else ERROR,
+            outcome,
             line,
             detail="\n".join(part for part in (detail.strip(), called and f"called: {called}") if part),
             file=file,
