@@ -42,7 +42,7 @@ async def sandbox_of(
             raise
         else:
             return sandbox
-    if layer == "bubblewrap":
+    if layer != "landlock":
         refused.setdefault("bubblewrap", "")
     reasons = "; ".join(
         f"{name}: {bubblewrap.advice(reason) if name == 'bubblewrap' else reason}" for name, reason in refused.items()

@@ -218,6 +218,10 @@ async def test_auto_falls_back_to_landlock_and_never_to_nothing(
         await sandbox_of("auto")
     assert "\n" not in str(raised.value)
 
+    monkeypatch.setattr(bubblewrap, "binaries", list)
+    with pytest.raises(SandboxError, match="bubblewrap: pip install"):
+        await sandbox_of("auto")
+
 
 async def test_a_sandbox_that_does_not_hold_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof is a real violation: no isolation that calls itself Landlock passes it."""
