@@ -144,7 +144,7 @@ class Sandbox(Section):
     wall: Duration = setting(10.0, "How long an execution may take.", unit="seconds")
     cpu: Duration = setting(10.0, "Processor time.", unit="seconds")
     memory: Count = setting(512, "Memory of all its processes together.", unit="MiB")
-    processes: Count = setting(64, "Processes at a time.")
+    processes: Count = setting(48, "Processes at a time.")
     file_size: Count = setting(32, "The largest file.", unit="MiB")
     scratch: Count = setting(64, "All that it writes.", unit="MiB")
     inodes: Count = setting(4096, "Files and folders that it makes.")

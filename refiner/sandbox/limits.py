@@ -16,7 +16,7 @@ class Limits:
     wall: float = 10.0
     cpu: float = 10.0
     memory: int = 512 << 20
-    processes: int = 64
+    processes: int = 48
     file_size: int = 32 << 20
     scratch: int = 64 << 20
     inodes: int = 4096
