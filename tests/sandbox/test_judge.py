@@ -197,6 +197,23 @@ async def test_pytest_files_run_in_every_layer(layer: Layer) -> None:
     assert execution.outcome is Outcome.PASSED, execution
 
 
+def test_numbers_of_numpy_are_numbers(bench: Bench) -> None:
+    """numpy is no dependency of ours: this is what is used of it."""
+    source = """
+import sys, types
+class Number:
+    def __init__(self, value): self.value = value
+    def __int__(self): return self.value
+    def __float__(self): return self.value
+    def __bool__(self): return self.value
+numpy = types.ModuleType("numpy")
+numpy.integer, numpy.floating, numpy.bool_ = (type(name, (Number,), {}) for name in ("int64", "float32", "bool"))
+sys.modules["numpy"] = numpy
+def f(): return [numpy.integer(2), numpy.floating(0.5), numpy.bool_(True)]
+"""
+    bench.passes(source, "from solution import f\nassert f() == [2, 0.5, True]\nassert f()[2] is True\n")
+
+
 def test_time_that_runs_out_names_the_test_and_keeps_the_rest(bench: Bench) -> None:
     tests = "assert f(1) == 1\nassert f(2) == 2\nassert f(3) == 3\n"
     execution = bench.judge("def f(x):\n    while x == 2: pass\n    return x\n", tests, seconds=0.5)

@@ -6,6 +6,7 @@ that appears twice stays one list, a cycle stays a cycle, and what a call did to
 """
 
 import datetime
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -158,7 +159,18 @@ def encode(value: Any, exchange: Exchange, foreign: Foreign, depth: int = 0) -> 
         form = simple(value)
         if form is not None:
             return form
-    return foreign(value)
+    number = _of_numpy(value)
+    return foreign(value) if number is None else encode(number, exchange, foreign)
+
+
+def _of_numpy(value: Any) -> bool | int | float | None:
+    """A number of numpy's as one of ours, None where it is none."""
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None:
+        for theirs, ours in ((numpy.bool_, bool), (numpy.integer, int), (numpy.floating, float)):
+            if isinstance(value, theirs):
+                return ours(value)
+    return None
 
 
 def _encodes(text: str) -> bool:
