@@ -20,6 +20,9 @@ from refiner.sandbox.worker import Worker
 SILENCE = 3.0
 """Seconds that a worker has to say that its cell has ended, before it is taken for broken."""
 
+CLEARING = 120.0
+"""Seconds that it may take over the files of a cell whose processes are dead: removing a folder takes milliseconds."""
+
 _WATCH = 0.05
 _CHUNK = 1 << 16
 
@@ -43,7 +46,7 @@ class RunningCell:
         self._drained = anyio.Event()
         self._sending, self._receiving = anyio.Lock(fast_acquire=True), anyio.Lock(fast_acquire=True)
         self._ending: Ending | None = None
-        self._stopped = False
+        self._stopped = self._dead = False
         self._first: int | None = None
         self.failed = ""
 
@@ -84,6 +87,9 @@ class RunningCell:
             await self._stop(self._outcome)
             with anyio.move_on_after(SILENCE):
                 await self._over.wait()
+            if self._dead:
+                with anyio.move_on_after(CLEARING):
+                    await self._over.wait()
             if not self._over.is_set():
                 self._outcome = Outcome.SANDBOX
                 await self.worker.end(cell=self._first, grace=0.0)
@@ -100,6 +106,8 @@ class RunningCell:
             if "begun" in message:
                 # In a pid namespace the number is another one there, and everything ends with the worker.
                 self._first = message["begun"] if self.worker.folder else None
+            elif "dead" in message:
+                self._dead = True
             elif "failed" in message:
                 self.failed, self._outcome = message["failed"], Outcome.SANDBOX
             elif "ended" in message:

@@ -158,3 +158,13 @@ def test_any_tree_can_be_removed(tmp_path: Path) -> None:
     assert not folder.exists()
     assert (outside / "kept").read_text() == "kept"
     scratch.remove(str(folder))
+
+
+async def test_a_cell_that_takes_long_to_clear_up_is_no_failure_of_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes are dead: the worker is at work on its files, not broken."""
+    async with sandboxed("landlock", replace(LIMITS, inodes=20_000)) as sandbox, sandbox.open("command") as cell:
+        source = "import os\nfor _ in range(3000):\n  os.mkdir('d')\n  os.chdir('d')\n"
+        assert await command(cell, "python3", "p.py", files={"p.py": source}) == 0
+        monkeypatch.setattr("refiner.sandbox.running.SILENCE", 1.0)
+        ending = await cell.close()
+    assert ending.outcome is not Outcome.SANDBOX

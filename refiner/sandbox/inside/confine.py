@@ -110,23 +110,17 @@ def ended(config: dict[str, Any], cell: int) -> None:
             os.killpg(cell, signal.SIGKILL)
 
 
-def swept(config: dict[str, Any], folder: str) -> None:
-    """In the zygote: whatever of the cell is still there dies, and its scratch goes.
-
-    Of a mount namespace nothing is left that could be removed.
-    """
-    if config["layer"] == "bubblewrap":
-        return
+def swept() -> None:
+    """In the zygote: whatever of the cell is still there dies. Of namespaces nothing is left."""
     while _reap():
         for pid in _children(os.getpid()):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.001)
-    scratch.remove(folder)
 
 
 def closed(folder: str | None) -> None:
-    """In the zygote, at its end."""
+    """In the zygote, at the end of a cell or its own: the scratch goes."""
     if folder is not None:
         scratch.remove(folder)
 

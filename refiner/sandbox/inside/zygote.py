@@ -2,7 +2,8 @@
 
 `python -I -S zygote.py FD`: FD is a socket of messages to the host. The first message is the configuration; then each
 `open` brings the ends of a cell's channel and of its output, each `kill` ends the cell that runs. The answers are
-`ready`, `begun`, `failed` and `ended`. One cell runs at a time. Nothing that untrusted code wrote is ever read here.
+`ready`, `begun`, `failed`, `dead` (its processes are, its files not yet gone) and `ended`. One cell runs at a time.
+Nothing that untrusted code wrote is ever read here.
 """
 
 import array
@@ -130,8 +131,11 @@ class Zygote:
 
     def _end(self) -> None:
         """Whatever the cell left behind goes: processes first, then files."""
-        if self._config:
-            sys.modules["_inside.confine"].swept(self._config, self._scratch)
+        if self._config["layer"] != "bubblewrap":
+            confine = sys.modules["_inside.confine"]
+            confine.swept()
+            self._say({"dead": self._cell})
+            confine.closed(self._scratch)
         self._cell = 0
 
     def _close(self) -> None:
