@@ -2,19 +2,17 @@
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .peer import Gone
 from .report import cut
-
-if TYPE_CHECKING:
-    from .tester import Seat
+from .seat import Seat
 
 _LONGEST = 2000
 _MOST_STEPS = 1000
 
 
-def run(seat: "Seat") -> None:
+def run(seat: Seat) -> None:
     """Evaluate each, and send out its canonical form as it comes."""
     space: dict[str, Any] = {}
     if seat.gone is None:

@@ -7,18 +7,16 @@ import marshal
 import sys
 import types
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .asserts import HOOK, compiled
 from .checks import Checks, Halt
 from .folder import written
 from .report import of_program
-
-if TYPE_CHECKING:
-    from .tester import Seat
+from .seat import Seat
 
 
-def run(seat: "Seat") -> None:
+def run(seat: Seat) -> None:
     """Run each file. Raises ModuleNotFoundError for a package that is not there."""
     files = seat.told["files"]
     root = ""
@@ -30,7 +28,7 @@ def run(seat: "Seat") -> None:
             _run(seat, name, text, root)
 
 
-def _run(seat: "Seat", name: str, text: str, root: str) -> None:
+def _run(seat: Seat, name: str, text: str, root: str) -> None:
     entry = seat.told["entry"]
     ready = seat.told.get("code", {}).get(name)
     code = marshal.loads(base64.b64decode(ready)) if ready is not None else compiled(text, name, entry is not None)
@@ -77,7 +75,7 @@ def _is_case(value: Any) -> bool:
     return unittest is not None and inspect.isclass(value) and issubclass(value, unittest.TestCase)
 
 
-def _function(seat: "Seat", file: str, name: str, test: types.FunctionType) -> None:
+def _function(seat: Seat, file: str, name: str, test: types.FunctionType) -> None:
     line = test.__code__.co_firstlineno
     seat.report.starts(name, line)
     try:

@@ -5,21 +5,19 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from .folder import FOLDER, written
 from .peer import Gone
 from .report import Seen, UnmetError, of_program, seen
-
-if TYPE_CHECKING:
-    from .tester import Seat
+from .seat import Seat
 
 _WITHOUT = "cacheprovider terminal junitxml pastebin doctest faulthandler stepwise setuponly setupplan logging"
 
 
-def run(seat: "Seat") -> None:
+def run(seat: Seat) -> None:
     """Write the files down, and let pytest run them."""
     root = written(seat.told["files"])
     for name, text in seat.told["files"]:
@@ -58,7 +56,7 @@ def run(seat: "Seat") -> None:
 class Watcher:
     """A plugin that tells each test's outcome."""
 
-    def __init__(self, seat: "Seat") -> None:
+    def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self._compared: tuple[str, Any, Any] | None = None
         self._error: BaseException | None = None

@@ -4,12 +4,10 @@ import functools
 import unittest
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .report import of_program, seen
-
-if TYPE_CHECKING:
-    from .tester import Seat
+from .seat import Seat
 
 _Error = tuple[type[BaseException], BaseException, TracebackType]
 _OPERATORS = {
@@ -30,7 +28,7 @@ _EQUAL = ("", "AlmostEqual", "List", "Tuple", "Dict", "Set", "Count", "Sequence"
 _OPERATORS |= {f"assert{kind.removesuffix('Equal')}Equal": "==" for kind in _EQUAL}
 
 
-def run(seat: "Seat", file: str, cases: list[type[unittest.TestCase]]) -> None:
+def run(seat: Seat, file: str, cases: list[type[unittest.TestCase]]) -> None:
     """Run all their tests in the order of unittest."""
     for name, op in _OPERATORS.items():
         _watch(name, op)
@@ -61,7 +59,7 @@ def _watch(name: str, op: str) -> None:
 class Result(unittest.TestResult):
     """Passes on what becomes of each test."""
 
-    def __init__(self, seat: "Seat", file: str) -> None:
+    def __init__(self, seat: Seat, file: str) -> None:
         super().__init__()
         self._seat, self._file = seat, file
         self._spoilt: set[str] = set()
