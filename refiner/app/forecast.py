@@ -37,12 +37,14 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
     task = estimate(prompts["system"]) + estimate(plan.task.text) + estimate(plan.task.program or "") + tests
     instruction = max(estimate(prompts[name]) for name in ("critique", "update", "draft_text"))
     strategy = STRATEGIES[plan.strategy]
-    voting = strategy.final_only and plan.adaptive
+    voting = strategy.voters == "finals" and plan.adaptive
     least_chains = min(plan.chains, plan.least) if voting else plan.chains
     cheapest = least_chains * (1 + (1 if plan.iterations else 0))
     dearest = plan.chains * (1 + plan.iterations * strategy.calls) + strategy.beside
     if voting and not plan.iterations:
         dearest *= 2  # each answer that cannot be read is drawn once more
+    if plan.strategy == "fuse":  # the first update is the fusion, and one chain alone is refined
+        cheapest, dearest = plan.chains + 2, plan.chains + 1 + max(0, plan.iterations - 1) * strategy.calls
     if plan.strategy == "repair":
         cheapest, dearest = _repairs(plan, strategy.beside)
     elif suite is not None and plan.task.program is not None:

@@ -73,7 +73,7 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
             cost_usd=_least(settings.max_cost, own.cost_usd),
             seconds=_least(settings.max_time, own.seconds),
         ),
-        chains=settings.chains or (settings.vote.most if strategy.final_only else strategy.chains),
+        chains=settings.chains or (settings.vote.most if strategy.voters == "finals" else strategy.chains),
         iterations=_iterations(settings, policy, strategy),
         until=str(policy) if policy else "",
         max_output_tokens=settings.max_output_tokens,

@@ -48,14 +48,17 @@ class TextLoss:
         return cls(engine, fill(prompts["loss"], instruction=instruction), (), direct, prompts)
 
     @classmethod
-    def at_test_time(cls, engine: Engine, task: str, *, direct: bool = False, prompts: Prompts | None = None) -> Self:
+    def at_test_time(
+        cls, engine: Engine, task: str, *, direct: bool = False, rubric: bool = False, prompts: Prompts | None = None
+    ) -> Self:
         """The loss of an answer while it is being asked for: neutral, with an explicit way out.
 
+        rubric: the critique first says what a good answer has to do, and goes by that; it is itself the gradient.
         "Find the flaw" prompts flip right answers (Huang et al., 2310.01798); "correct, change nothing" ends a chain.
         """
         prompts = prompts or Prompts()
-        instruction = prompts["critique_gradient" if direct else "critique"]
-        return cls(engine, instruction, (Section("task", task),), direct, prompts)
+        instruction = prompts["critique_rubric" if rubric else "critique_gradient" if direct else "critique"]
+        return cls(engine, instruction, (Section("task", task),), direct or rubric, prompts)
 
     async def __call__(self, variable: Variable, *, name: str = "candidate", place: str = "loss") -> Variable:
         return await self.fields({name: variable}, place=place)

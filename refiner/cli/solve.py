@@ -35,7 +35,7 @@ _SETTINGS = (
     click.option("--updater-model", metavar="MODEL", help="The model that rewrites."),
     click.option("--base-url", metavar="URL", help="An OpenAI-compatible server."),
     click.option("--answer-type", type=_TYPES, help="How the answer is read and compared."),
-    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote, repair."),
+    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote, compare, repair, fuse."),
     click.option("-k", "--chains", type=int, metavar="N", help="Independent chains."),
     click.option("-n", "--max-iterations", type=int, metavar="N", help="Updates of a chain at the most."),
     click.option("--max-calls", type=int, metavar="N", help="Calls at the most."),

@@ -169,7 +169,8 @@ class Settings(Section):
         None, "The OpenAI-compatible server that answers.", example="http://localhost:8000/v1", guarded=True
     )
     strategy: str = setting(
-        "auto", "How drafts, iterations and selection are combined: auto, textgrad, refine, vote or repair."
+        "auto",
+        "How drafts, updates and selection combine: auto, textgrad, refine, vote, compare, repair or fuse.",
     )
     answer_type: Literal["auto", "choice", "number", "text", "code"] = setting(
         "auto", "How the answer is read and compared: auto, choice, number, text or code."

@@ -168,6 +168,20 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Preferred:
+    """A comparison of the run's answers, of which `number` counts several, held this candidate's for right."""
+
+    chain: int
+    index: int
+    number: int
+    type: Literal["preferred"] = "preferred"
+
+    @property
+    def place(self) -> str:
+        return f"preferred/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChainStopped:
     """A chain takes no further iteration; `index` is that of its last candidate."""
 
@@ -234,6 +248,7 @@ Event = (
     | Evaluation
     | Gradient
     | Decision
+    | Preferred
     | ChainStopped
     | Note
     | Selected

@@ -20,6 +20,7 @@ from refiner.domain.events import (
     Executed,
     Gradient,
     Note,
+    Preferred,
     Recorded,
     RunFinished,
     RunResumed,
@@ -33,7 +34,10 @@ Status = Literal["new", "running", "done", "interrupted", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A candidate and all that was said of it; made: its executions against tests that were made in the run."""
+    """A candidate and all that was said of it.
+
+    made: its executions against tests that were made in the run. preferred: comparisons that held it for right.
+    """
 
     candidate: Candidate
     evaluation: Evaluation | None = None
@@ -41,6 +45,7 @@ class Step:
     decision: Decision | None = None
     execution: Execution | None = None
     made: tuple[Execution, ...] = ()
+    preferred: int = 0
 
     @property
     def accepted(self) -> bool:
@@ -153,6 +158,8 @@ def _change(state: RunState, recorded: Recorded) -> dict[str, Any]:
             return _with_step(state, gradient, gradient=gradient)
         case Decision() as decision:
             return _with_step(state, decision, decision=decision)
+        case Preferred() as event:
+            return _with_step(state, event, preferred=_step(state, event).preferred + 1)
         case ChainStopped(chain=number, stop=stop):
             return _with_chain(state, number, replace(state.chain(number), stop=stop))
         case Note(text=text):
@@ -168,6 +175,9 @@ def fold(events: Iterable[Recorded]) -> RunState:
     return reduce(apply, events, RunState())
 
 
+_OfStep = Executed | Evaluation | Gradient | Decision | Preferred
+
+
 def _ended(state: RunState, place: str, usage: Usage) -> dict[str, Any]:
     left = {key: value for key, value in state.under_way.items() if key != place}
     return {"under_way": MappingProxyType(left), "usage": state.usage + usage}
@@ -177,11 +187,11 @@ def _with_chain(state: RunState, number: int, chain: ChainState) -> dict[str, An
     return {"chains": MappingProxyType({**state.chains, number: chain})}
 
 
-def _step(state: RunState, event: Executed | Evaluation | Gradient | Decision) -> Step:
+def _step(state: RunState, event: _OfStep) -> Step:
     return state.chain(event.chain).steps[event.index]
 
 
-def _with_step(state: RunState, event: Executed | Evaluation | Gradient | Decision, **change: Any) -> dict[str, Any]:
+def _with_step(state: RunState, event: _OfStep, **change: Any) -> dict[str, Any]:
     chain, index = state.chain(event.chain), event.index
     step = replace(_step(state, event), **change)
     return _with_chain(

@@ -8,7 +8,10 @@ from refiner.domain.run import Stop
 from refiner.domain.task import Kind
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext
+from refiner.strategies.compare import TIMES, compare
+from refiner.strategies.fuse import fuse
 from refiner.strategies.repair import repair
+from refiner.strategies.selection import Voters
 from refiner.strategies.textgrad import refine_directly, textgrad
 from refiner.strategies.vote import vote
 
@@ -18,8 +21,7 @@ class Strategy:
     """How a run is driven, and what it does unless the user says otherwise.
 
     chains, iterations: the defaults of -k and -n. calls: how many an iteration takes, beside: how many more a run may
-    make. until: the strategy's own rules.
-    final_only: a chain votes with its last accepted answer alone, instead of with every accepted one.
+    make. until: the strategy's own rules. voters: who votes on the answer.
     """
 
     drive: Callable[[RunContext, Prompts], Awaitable[Stop]]
@@ -29,7 +31,7 @@ class Strategy:
     calls: int = 2
     beside: int = 0
     until: str = "clean | agree:2"
-    final_only: bool = False
+    voters: Voters = "iterates"
 
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
@@ -39,7 +41,15 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         ),
         "refine": Strategy(refine_directly, "critique and gradient in one call: two calls an iteration", 1, 3),
         "vote": Strategy(
-            vote, "adaptive majority over independent answers, each refined with -n", 6, 0, final_only=True
+            vote, "adaptive majority over independent answers, each refined with -n", 6, 0, voters="finals"
+        ),
+        "compare": Strategy(
+            compare,
+            "the vote, and where it stays contested, the distinct answers compared step by step",
+            6,
+            0,
+            beside=TIMES,
+            voters="finals",
         ),
         "repair": Strategy(
             repair,
@@ -49,6 +59,15 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             calls=1,
             beside=5,
             until="patience:2",
+        ),
+        "fuse": Strategy(
+            fuse,
+            "drafts fused into one, criticised by a rubric, rewritten, judged in both orders",
+            4,
+            2,
+            calls=4,
+            until="clean",
+            voters="nobody",
         ),
     }
 )

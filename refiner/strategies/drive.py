@@ -117,7 +117,7 @@ async def _driven(context: RunContext, world: World, plan: Plan) -> Stop:
 async def _finished(journal: Journal, stop: Stop) -> RunState:
     state = journal.state
     assert state.plan is not None  # noqa: S101
-    selected = select(state, final_only=STRATEGIES[state.plan.strategy].final_only)
+    selected = select(state, STRATEGIES[state.plan.strategy].voters)
     signal = SIGNALS.get(stop.detail.partition(":")[0]) if stop.reason is StopReason.SIGNAL else None
     if signal is not None:
         finished = RunFinished("interrupted", signal, stop, state.resumptions)
@@ -139,7 +139,7 @@ def _exit(state: RunState, selected: Selected | None) -> int:
 async def _failed(journal: Journal, error: RefinerError) -> None:
     state = journal.state
     assert state.plan is not None  # noqa: S101
-    selected = select(state, final_only=STRATEGIES[state.plan.strategy].final_only)
+    selected = select(state, STRATEGIES[state.plan.strategy].voters)
     finished = RunFinished("failed", error.exit_code, Stop(StopReason.ERROR, str(error)), state.resumptions)
     with anyio.CancelScope(shield=True):
         await journal.record(*([selected] if selected else []), finished)

@@ -14,10 +14,10 @@ from refiner.domain.events import Decision, Evaluation
 from refiner.domain.run import Verdict
 from refiner.domain.state import Step
 from refiner.run.ledger import ExhaustedError
+from refiner.strategies.judge import wins
 from refiner.strategies.programs import Workshop
 from refiner.strategies.report import failure
 from refiner.verify.asserts import asserts, calls
-from refiner.verify.statement import statements
 
 
 async def scrutinise(shop: Workshop, passing: Sequence[Step]) -> None:
@@ -96,10 +96,11 @@ async def _compared(shop: Workshop, step: Step, new: str, suite: Suite, inputs: 
     if told is None:
         return False, f"it gives the same results on {len(inputs)} inputs"
     call, one, other = told
-    for place, first, second, wanted in (("judge.0", one, other, "B"), ("judge.1", other, one, "A")):
+
+    async def judge(place: str, first: str, second: str) -> str:
         shown = Section("call", f"{call}\nresult A: {first}\nresult B: {second}")
-        reply = await shop.ask(place, step, (shown,), "judge_code", Role.JUDGE)
-        said = [statement.text.strip(" .*") for statement in statements(reply.text)]
-        if not said or said[-1].upper() != wanted:
-            return False, f"{call} gives {other} instead of {one}, and the judge does not prefer it in both orders"
+        return (await shop.ask(place, step, (shown,), "judge_code", Role.JUDGE)).text
+
+    if not await wins(judge, other, one):
+        return False, f"{call} gives {other} instead of {one}, and the judge does not prefer it in both orders"
     return True, f"{call} gives {other} instead of {one}, which the judge prefers in both orders"

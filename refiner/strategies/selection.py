@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
+from typing import Literal
 
 from refiner.domain.code import Outcome
 from refiner.domain.events import Selected
@@ -17,9 +18,16 @@ ENOUGH = 0.95
 """How sure a lead has to be for a vote to end early."""
 
 
+COMPARISON = 2.0
+"""Voters that a comparison counts as."""
+
+Voters = Literal["iterates", "finals", "nobody"]
+"""Who votes on the answer: every accepted candidate, each chain's last one, or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The votes, most first and ties in the order in which answers came, and the step that speaks for each answer."""
+    """The votes, heaviest first and ties in the order in which answers came, and the step that speaks for each."""
 
     votes: tuple[Vote, ...]
     steps: tuple[Step, ...]
@@ -34,14 +42,16 @@ class Tally:
 def tally(steps: Iterable[Step]) -> Tally:
     """The plain majority: one voter a readable candidate; unreadable ones never vote, ties go to the earlier answer.
 
+    A comparison that prefers a candidate weighs as much as two voters.
+
     Parsed answers are already one text for one value (the run maps equal ones to the first seen).
     """
     behind: dict[str, list[Step]] = {}
     for step in steps:
         if step.candidate.parsed is not None and step.candidate.problem in (None, "unchanged"):
             behind.setdefault(step.candidate.parsed, []).append(step)
-    ranked = sorted(behind.items(), key=lambda item: -len(item[1]))
-    votes = tuple(Vote(answer, float(len(voters)), len(voters)) for answer, voters in ranked)
+    ranked = sorted(behind.items(), key=lambda item: -_weight(item[1]))
+    votes = tuple(Vote(answer, _weight(voters), len(voters)) for answer, voters in ranked)
     return Tally(votes, tuple(_speaker(voters) for _, voters in ranked))
 
 
@@ -72,15 +82,15 @@ def comparable(steps: Sequence[Step], kind: Kind) -> bool:
     return all(step.candidate.parsed is None or len(step.candidate.parsed) <= LONG for step in steps)
 
 
-def select(state: RunState, *, final_only: bool = False) -> Selected | None:
+def select(state: RunState, by: Voters = "iterates") -> Selected | None:
     """The answer of a run as it stands: the best by the verifier, else by vote, else the last that passed the gate.
 
-    final_only: each chain votes with its last accepted candidate instead of with all of them. None without a candidate.
+    None without a candidate.
     """
     assert state.plan is not None  # noqa: S101
     chains = [state.chains[number] for number in sorted(state.chains)]
     finals = [chain.current for chain in chains if chain.current is not None]
-    voters = finals if final_only else [step for chain in chains for step in chain.voters]
+    voters = [step for chain in chains for step in chain.voters] if by == "iterates" else finals
     if not voters:
         drafts = [chain.steps[0] for chain in chains if chain.steps and chain.steps[0].candidate.text.strip()]
         return _selected(drafts[0], state) if drafts else None
@@ -89,7 +99,7 @@ def select(state: RunState, *, final_only: bool = False) -> Selected | None:
     scored = [step for step in voters if step.score is not None]
     if scored:
         return _selected(max(scored, key=lambda step: step.score or 0.0), state)
-    if comparable(voters, state.plan.task.kind):
+    if by != "nobody" and comparable(voters, state.plan.task.kind):
         counted = tally(voters)
         if counted.steps:
             return _selected(counted.steps[0], state, counted.votes)
@@ -107,6 +117,10 @@ def _best_program(finals: Sequence[Step]) -> Step:
     passed = [sum(outcome is Outcome.PASSED for outcome in pattern) for pattern in patterns]
     ranks = [patterns.count(pattern) * right for pattern, right in zip(patterns, passed, strict=True)]
     return equals[ranks.index(max(ranks))]
+
+
+def _weight(voters: Sequence[Step]) -> float:
+    return len(voters) + COMPARISON * sum(step.preferred for step in voters)
 
 
 def _speaker(voters: Sequence[Step]) -> Step:

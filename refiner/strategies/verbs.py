@@ -1,5 +1,6 @@
 """What every strategy is made of: draft, evaluate, backward, step, gate. Each verb records what it did."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,6 +10,7 @@ from refiner.autograd.losses import TextLoss, verdict
 from refiner.autograd.merge import merged
 from refiner.autograd.optimizer import TextualGradientDescent
 from refiner.autograd.prompt import Prompt, Section, ask
+from refiner.autograd.reply import extract
 from refiner.autograd.variable import Variable
 from refiner.domain.calls import Role
 from refiner.domain.events import Candidate, Decision, Evaluation, Gradient
@@ -19,6 +21,7 @@ from refiner.prompts import Prompts, fill
 from refiner.run.context import RunContext, StepEngine
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies import gate
+from refiner.strategies.judge import wins
 from refiner.strategies.report import failure
 from refiner.strategies.shuffle import Shuffled, shuffled
 from refiner.verify.equal import same_async
@@ -28,6 +31,9 @@ from refiner.verify.statement import statements
 
 EXPLORING = 0.8
 """Temperature of a draft that has to differ from another one."""
+
+LONGER = 1.5
+"""How much longer than the one before an update may be that only a judge can compare."""
 
 _FORMS = {
     Kind.CHOICE: 'the text of the reply, and a last line "Answer: X" with one option: its letter, if it has one',
@@ -45,11 +51,15 @@ def _readable(text: str, *, task: Task, old: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One chain of a run, as the verbs see it."""
+    """One chain of a run, as the verbs see it.
+
+    judged: its answers are texts that only a judge can compare: critiques go by a rubric, and the gate asks the judge.
+    """
 
     context: RunContext
     number: int
     prompts: Prompts
+    judged: bool = False
 
     @property
     def state(self) -> ChainState:
@@ -83,7 +93,9 @@ class Chain:
         step = self.current
         engine = self._engine(iteration)
         answer = Variable(step.candidate.text, "answer to the task")
-        loss = TextLoss.at_test_time(engine, self._question(step), direct=direct, prompts=self.prompts)
+        loss = TextLoss.at_test_time(
+            engine, self._question(step), direct=direct, rubric=self.judged, prompts=self.prompts
+        )
         evaluation = await loss(answer)
         found = verdict(evaluation.value)
         disproved = step.candidate.problem is not None or (step.score is not None and step.score < 1.0)
@@ -122,6 +134,8 @@ class Chain:
         before, best = (current.candidate, current.score) if current else (None, None)
         if suite is None or candidate.problem is not None:
             decision = gate.decide(candidate, before, best=best)
+            if self.judged and before is not None and decision.accepted:
+                decision = await self._judged(candidate, before)
             await self.context.record(candidate, decision)
             return decision
         await self.context.record(candidate)
@@ -129,6 +143,32 @@ class Chain:
         decision = gate.decide(candidate, before, score=execution.score, best=best)
         await self.context.record(decision)
         return decision
+
+    async def fuse(self, drafts: Sequence[Candidate]) -> Decision:
+        """The drafts of several chains as one text, which is the first update of this chain."""
+        shown = (Section(f"draft_{number}", draft.text) for number, draft in enumerate(drafts, 1))
+        task = Section("task", self.context.plan.task.text)
+        prompt = Prompt(self.prompts["system"], (task, *shown), self.prompts["fuse"])
+        reply = await ask(self._engine(0), prompt, Role.UPDATER, "fuse")
+        text = extract(reply.text)
+        wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish)
+        return await self.gate(await self._candidate(1, Phase.UPDATE, text, wrong))
+
+    async def _judged(self, candidate: Candidate, before: Candidate) -> Decision:
+        def word(accepted: bool, reason: str) -> Decision:
+            return Decision(candidate.chain, candidate.index, accepted, reason)
+
+        async def judge(place: str, first: str, second: str) -> str:
+            shown = (Section("answer_A", first), Section("answer_B", second))
+            prompt = Prompt(self.prompts["system"], (task, *shown), self.prompts["judge_text"])
+            return (await ask(self._engine(candidate.index), prompt, Role.JUDGE, place)).text
+
+        task = Section("task", self.context.plan.task.text)
+        if len(candidate.text) > LONGER * len(before.text):
+            return word(False, "it is much longer than before, which judges like for no good reason")
+        if await wins(judge, candidate.text, before.text):
+            return word(True, "the judge prefers it to the one before, in both orders")
+        return word(False, "the judge does not prefer it to the one before in both orders")
 
     def _question(self, step: Step) -> str:
         """The task as a critic sees it: with its tests, and what the candidate made of them."""
