@@ -1,6 +1,7 @@
 """What is seen on standard error while a run goes on: one live line, or with -v every critique and diff."""
 
 import difflib
+import os
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,14 @@ def ran(execution: Execution) -> str:
     return f"{execution.outcome}, {execution.passed} of {execution.total}, {execution.seconds:.1f} s{trust}"
 
 
+def columns(stream: TextIO) -> int:
+    """How wide a terminal is; 80 where it does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
 def joining(done: int, total: int) -> None:
     """The bar of an embedded model whose weights are put together; seen on a terminal only, and once a machine."""
     if sys.stderr is None or not sys.stderr.isatty():
@@ -117,7 +126,8 @@ class Progress:
         if self.live and self._phase:
             writing = f", {self._written} pieces" if self._written else ""
             text = f"{self._phase}{writing} · {spent(self._state.usage)} · {self._state.seconds:.0f} s"
-            self.stream.write(f"\r\x1b[K{text[:100]}")
+            # A full row wraps, as it would with the terminal's ^C, and a wrapped line cannot be taken back.
+            self.stream.write(f"\r\x1b[K{text[: columns(self.stream) - 3]}")
             self.stream.flush()
 
     def _tell(self, recorded: Recorded) -> None:

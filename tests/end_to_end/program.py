@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,9 @@ KEYS = {"openai": "sk-test-SECRET0123456789abcdef", "anthropic": "SECRET/of.a+ga
 
 PATIENCE = 60.0
 """Seconds until a program that does not end counts as hanging."""
+
+COLUMNS = 60
+"""How wide its terminal is."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,7 @@ def _file() -> tuple[IO[bytes], int]:
 
 def _terminal() -> tuple[IO[bytes], int]:
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, COLUMNS))
     return os.fdopen(master, "rb", buffering=0), slave
 
 

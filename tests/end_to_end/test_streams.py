@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.model import DRAFT, MENDED, QUESTION, but, mending
-from tests.end_to_end.program import Program
+from tests.end_to_end.program import COLUMNS, Program
 from tests.scripted import HTML, Outcome, Scripted, cut, in_order
 
 CHOICE = "Which is a colour?\n(A) red\n(B) seven"
@@ -189,6 +189,7 @@ def test_a_terminal_has_one_live_line(refiner: Program, scripted: Scripted) -> N
     for doing in ("iteration 0: drafting", "iteration 0: critique", "iteration 0: update", "iteration 1: critique"):
         assert f"\r\x1b[Kchain 0, {doing}" in done.err
     assert done.err.count("\n") == 1
+    assert all(len(line) < COLUMNS for line in done.err.split("\r\x1b[K")[:-1])
     assert all(asked.body.get("stream") for asked in scripted.asked)
 
 
