@@ -1,6 +1,7 @@
 """The one module that writes to standard error (progress aside): notes, and errors with their exit codes."""
 
 import contextlib
+import signal
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -19,6 +20,18 @@ def note(text: str) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"refiner: {output.line(text)}\n")
             sys.stderr.flush()
+
+
+def asked(question: str) -> bool:
+    """Ask at the terminal. Anything but y and yes is a no; Ctrl-C raises KeyboardInterrupt."""
+    # An event loop would keep Ctrl-C until there is an answer.
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        sys.stderr.write(f"refiner: {output.line(question)} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    finally:
+        signal.signal(signal.SIGINT, kept)
 
 
 def report(error: Exception, *, as_json: bool) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from refiner.cli import output
+from refiner.cli import errors, output
 from refiner.cli.groups import Noun
 from refiner.cli.options import Context, common
 from refiner.cli.solve import in_loop, resumed
@@ -270,8 +270,9 @@ def rm(context: Context, runs: tuple[str, ...], yes: bool) -> None:
         return [await store.find(prefix) for prefix in runs]
 
     names = list(dict.fromkeys(_stored(context, found)))
-    if not yes and sys.stdin is not None and sys.stdin.isatty():
-        click.confirm(f"refiner: delete {', '.join(names)} for good?", err=True, abort=True)
+    ask = not yes and sys.stdin is not None and sys.stdin.isatty()
+    if ask and not errors.asked(f"delete {', '.join(names)} for good?"):
+        raise UsageError("nothing was deleted")
 
     async def removed(store: "SqlStore") -> None:
         for name in names:

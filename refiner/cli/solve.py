@@ -306,7 +306,7 @@ def _confirm(forecast: "Forecast", above: float, *, yes: bool, ask: bool) -> Non
     sentence = f"this may cost up to ${most:.2f}, more than confirm_above (${above:.2f})"
     if not (ask and sys.stdin is not None and sys.stdin.isatty()):
         raise UsageError(f"{sentence}: pass --yes, or a lower --max-cost")
-    if not click.confirm(f"refiner: {sentence}. Go on?", err=True):
+    if not errors.asked(f"{sentence}. Go on?"):
         raise UsageError("nothing was spent")
 
 

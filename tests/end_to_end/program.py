@@ -72,6 +72,14 @@ class Process:
         """The next line of standard output, which has to be a pipe; "" at its end."""
         return self._out.readline().decode()
 
+    def said(self, words: str) -> None:
+        """Wait until the terminal that is its standard error shows the words."""
+        shown = b""
+        while words.encode() not in shown:
+            if not select.select([self._err], [], [], PATIENCE)[0]:
+                raise TimeoutError(f"process {self.pid} has not said {words!r} in {PATIENCE:g} seconds")
+            shown += self._err.read(1 << 12)
+
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
@@ -133,7 +141,7 @@ class Program:
     def start(
         self,
         *words: str,
-        stdin: bytes | None = None,
+        stdin: bytes | int | None = None,
         stdout: int | None = None,
         piped: bool = False,
         terminal: bool = False,
@@ -141,8 +149,9 @@ class Program:
     ) -> Process:
         """Begin a command line.
 
-        stdout: the descriptor that standard output goes to instead of being kept. piped: `Process.line` reads it.
-        terminal: standard error is one. connections: a file that gets every address that the process reaches for.
+        stdin: what a pipe holds, or a descriptor. stdout: the descriptor that standard output goes to instead of being
+        kept. piped: `Process.line` reads it. terminal: standard error is one. connections: a file that gets every
+        address that the process reaches for.
         """
         place = {"environ": dict(self.environ), "folder": str(self.folder), "connections": str(connections or "")}
         heard, report = os.pipe()
@@ -197,9 +206,12 @@ def seated(requests: socket.socket, place: Path, server: Scripted) -> Iterator[P
 
 
 @contextlib.contextmanager
-def _input(content: bytes | None) -> Iterator[IO[bytes]]:
-    """Standard input: nothing, or a pipe that holds the content, or a file where a pipe would be full."""
-    if content is None:
+def _input(content: bytes | int | None) -> Iterator[IO[bytes]]:
+    """Standard input: nothing, a descriptor, or a pipe that holds the content, or a file where a pipe would be full."""
+    if isinstance(content, int):
+        with os.fdopen(os.dup(content), "rb", buffering=0) as given:
+            yield given
+    elif content is None:
         with Path(os.devnull).open("rb") as nothing:
             yield nothing
     elif len(content) < 1 << 16:
