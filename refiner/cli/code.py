@@ -1,6 +1,6 @@
 """The code side of `solve`: what is to be mended or written, and where the program goes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +79,9 @@ class Target:
         return self.source.patch(program) if self.patch else self.source.encode(program)
 
 
-def code_task(word: str | None, flags: Mapping[str, object], answer_type: str) -> "tuple[Task, Source | None] | None":
+def code_task(
+    word: str | None, flags: Mapping[str, object], answer_type: str, note: Callable[[str], None]
+) -> "tuple[Task, Source | None] | None":
     """The code task that a command line sets, and the program's source; None where it sets another task.
 
     It does with --tests, with --check, with --answer-type code, and where the input is a Python file.
@@ -94,7 +96,7 @@ def code_task(word: str | None, flags: Mapping[str, object], answer_type: str) -
     from refiner.app.plan import task_of
     from refiner.app.suite import suite_of
 
-    text, source = _read(word, file)
+    text, source = _read(word, file, note)
     if source is not None and source.language != "python" and not check:
         raise UsageError(f"{source.path} is {source.language}: give --check, a command that judges it")
     suite = suite_of(Path(str(tests)) if tests else None, str(check) if check else None, source)
@@ -106,7 +108,7 @@ def code_task(word: str | None, flags: Mapping[str, object], answer_type: str) -
     return task_of(text, answer_type, program, suite if tests or check else None), source
 
 
-def _read(word: str | None, file: Path | None) -> "tuple[str, Source | None]":
+def _read(word: str | None, file: Path | None, note: Callable[[str], None]) -> "tuple[str, Source | None]":
     """What is said about the program, and the program where there is one."""
     from refiner.app.source import Source
     from refiner.verify.syntax import is_program
@@ -116,9 +118,9 @@ def _read(word: str | None, file: Path | None) -> "tuple[str, Source | None]":
         if source.language != "python" or file.suffix == ".py" or is_program(source.text):
             return f"Find what is wrong in {file.name} and mend it.", source
         return source.text, None
-    piped = read_pipe(word)
+    piped = read_pipe(word, note)
     if piped is None:
-        return read_input(word), None
+        return read_input(word, note), None
     source = Source.of(Path("-"), piped)
     if not is_program(source.text):
         return (source.text if word in (None, "-") else f"{word}\n\n{source.text}"), None

@@ -3,23 +3,23 @@
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from refiner.app.disk import MOST_BYTES, contents
-from refiner.cli import errors
 from refiner.domain.errors import NotFoundError, UsageError
 
 
-def read_input(word: str | None) -> str:
+def read_input(word: str | None, note: Callable[[str], None]) -> str:
     """The text that a command line sets: a file's, standard input's (`-` or a pipe), or the word itself.
 
-    With both a prompt and a pipe, the prompt is the instruction and the pipe the material. Raises UsageError for what
-    is empty, too large, binary or not UTF-8, and NotFoundError for a path that leads nowhere.
+    With both a prompt and a pipe, the prompt is the instruction and the pipe the material. note tells the user what is
+    waited for. Raises UsageError for what is empty, too large, binary or not UTF-8, and NotFoundError for a path that
+    leads nowhere.
     """
-    if word == "-" or (word is None and not _terminal()):
-        return _text(_standard_input(), "standard input")
-    if word is None:
-        errors.note("waiting for the question on standard input; end it with Ctrl-D")
+    if word is None or word == "-":
+        if _terminal():
+            note("waiting for the question on standard input; end it with Ctrl-D")
         return _text(_standard_input(), "standard input")
     path = Path(word)
     if word.strip() and _is_file(path):
@@ -31,15 +31,15 @@ def read_input(word: str | None) -> str:
     return f"{prompt}\n\n{material}" if material.strip() else prompt
 
 
-def read_pipe(word: str | None) -> bytes | None:
+def read_pipe(word: str | None, note: Callable[[str], None]) -> bytes | None:
     """The bytes of standard input where they are the input, or the material of a prompt; None where nothing is piped.
 
     Raises UsageError for what is empty, too large or binary.
     """
     if word not in (None, "-") and not _piped():
         return None
-    if word is None and _terminal():
-        errors.note("waiting for the program or its description on standard input; end it with Ctrl-D")
+    if word in (None, "-") and _terminal():
+        note("waiting for the program or its description on standard input; end it with Ctrl-D")
     data = _standard_input()
     if not data.strip() and word not in (None, "-"):
         return None

@@ -47,6 +47,24 @@ def test_the_question_before_a_dear_run(
     assert bool(scripted.asked) is (code == 0)
 
 
+@pytest.mark.parametrize("words", [(), ("-",), ("-", "--answer-type", "code")])
+def test_it_says_that_it_waits(
+    words: tuple[str, ...], keyboard: Keyboard, refiner: Program, scripted: Scripted
+) -> None:
+    process = refiner.start("solve", *words, "--dry-run", stdin=keyboard.terminal, terminal=True)
+    process.said("on standard input; end it with Ctrl-D")
+    keyboard.type(f"{QUESTION}\n\x04")
+    done = process.wait()
+    assert (done.code, scripted.asked) == (0, [])
+    assert QUESTION in done.out
+
+
+def test_it_waits_in_silence_where_it_was_asked_to(keyboard: Keyboard, refiner: Program, scripted: Scripted) -> None:
+    scripted.script = mending
+    keyboard.type(f"{QUESTION}\n\x04")
+    assert refiner.start("solve", "-q", stdin=keyboard.terminal, terminal=True).wait().err == ""
+
+
 @pytest.mark.parametrize("words", [("solve", QUESTION, *DEAR), ("run", "rm", "@")])
 def test_ctrl_c_is_a_no(words: tuple[str, ...], keyboard: Keyboard, refiner: Program, scripted: Scripted) -> None:
     scripted.script = mending
