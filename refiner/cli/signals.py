@@ -51,9 +51,15 @@ class Steering:
 
 
 async def steered(
-    store: Store, run: str, drive: Callable[[Callable[[RunContext], None]], Awaitable[RunState]]
+    store: Store,
+    run: str,
+    drive: Callable[[Callable[[RunContext], None]], Awaitable[RunState]],
+    note: Callable[[str], None],
 ) -> RunState:
-    """Drive a run while signals and other processes may end it. Raises AbortedError on the second signal."""
+    """Drive a run while signals and other processes may end it. Raises AbortedError on the second signal.
+
+    note tells the user what the first one comes to, for calls under way may take a while.
+    """
     steering = Steering()
     aborted: list[int] = []
 
@@ -68,6 +74,7 @@ async def steered(
                     return
                 aborted.append(SIGNALS[name])
                 steering.ask(Stop(StopReason.SIGNAL, f"{name}: what was paid for is kept"))
+                note("stopping after the calls under way; once more ends it at once")
 
     async def asked() -> None:
         while True:

@@ -209,6 +209,10 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
         if jsonl and isinstance(heard, Recorded):
             output.event(heard)
 
+    def told(text: str) -> None:
+        progress.clear()
+        context.note(text)
+
     async def drive(started: Callable[["RunContext"], None]) -> "RunState":
         for recorded in past if jsonl else ():
             output.event(recorded)
@@ -216,7 +220,7 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
 
     failure: RefinerError | None = None
     try:
-        await steered(world.store, run, drive)
+        await steered(world.store, run, drive, told)
     except RefinerError as error:
         if error.exit_code == 8:
             raise

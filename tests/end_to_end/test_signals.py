@@ -51,6 +51,7 @@ def test_a_signal_in_each_phase(at: str, answer: str, number: int, refiner: Prog
     scripted.script = watch
     done = watch.run(refiner, "-s", "textgrad")
     assert (done.code, done.out) == (CODES[number], answer + "\n")
+    assert done.err.startswith("refiner: stopping after the calls under way; once more ends it at once\n")
     assert phase(scripted.asked[-1]) == at
     shown = refiner("run", "show", "@", "--json").json
     assert (shown["status"], shown["exit"], shown["stop"]["reason"]) == ("interrupted", CODES[number], "signal")
