@@ -34,8 +34,8 @@ def asked(question: str) -> bool:
         signal.signal(signal.SIGINT, kept)
 
 
-def report(error: Exception, *, as_json: bool) -> int:
-    """Say what went wrong, on standard output too where JSON was asked for. Returns the exit code."""
+def report(error: Exception, *, json: bool, jsonl: bool) -> int:
+    """Say what went wrong, on standard output too where JSON or JSON lines were asked for. Returns the exit code."""
     run = None
     match error:
         case RefinerError():
@@ -46,8 +46,9 @@ def report(error: Exception, *, as_json: bool) -> int:
             code, kind, message = 1, "internal", _logged(error)
     message = output.line(message)
     note(f"error: {message}")
-    if as_json:
-        output.json_line({"error": {"kind": kind, "message": message, "run": run}})
+    if json or jsonl:
+        told = {"error": {"kind": kind, "message": message, "run": run}}
+        output.json_line({"type": "result", **told} if jsonl else told)
     return code
 
 

@@ -66,11 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)
-    as_json = "--json" in words[: words.index("--") if "--" in words else None]
+    flags = words[: words.index("--") if "--" in words else None]
     try:
         code = cli.main(words, prog_name="refiner", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
         return errors.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last door before the user
-        return errors.report(error, as_json=as_json)
+        return errors.report(error, json="--json" in flags, jsonl="--jsonl" in flags)
     return code if isinstance(code, int) else 0

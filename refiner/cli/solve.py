@@ -156,7 +156,7 @@ async def _solved(
     if dry_run:
         provider = await connect(plan.models.answer, settings, loaded.paths, plan.models.base_url, bar)
         try:
-            return _say_plan(context, plan, forecast(plan, provider, prompts))
+            return _say_plan(context, plan, forecast(plan, provider, prompts), jsonl=jsonl)
         finally:
             await provider.aclose()
     async with opened(settings, loaded.paths, bar) as world:
@@ -268,17 +268,18 @@ def _print(
     return result.exit
 
 
-def _say_plan(context: Context, plan: "Plan", forecast: "Forecast") -> int:
+def _say_plan(context: Context, plan: "Plan", forecast: "Forecast", *, jsonl: bool) -> int:
     from dataclasses import asdict
 
     from refiner.cli.progress import spent
     from refiner.strategies.drive import rules
 
-    if context.json:
+    if context.json or jsonl:
         models = {"answer": plan.models.answer, "critic": plan.models.critic, "updater": plan.models.updater}
         told = {"kind": str(plan.task.kind), "title": plan.task.title}
         output.json_line(
             {
+                **({"type": "result"} if jsonl else {}),
                 "schema": "refiner.plan/1",
                 "task": told,
                 "strategy": plan.strategy,

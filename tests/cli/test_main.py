@@ -82,6 +82,13 @@ def test_errors_as_json(words: list[str], capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.usefixtures("home")
+def test_errors_as_the_last_of_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["solve", "Why?", "--jsonl", "-m", "nobody"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["type"], told["error"]["kind"]) == ("result", "usage")
+
+
+@pytest.mark.usefixtures("home")
 def test_json_as_an_argument_is_not_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policy", "show", "--", "--json"]) == 2
     assert capsys.readouterr().out == ""

@@ -131,6 +131,7 @@ def test_an_error_as_json(refiner: Program) -> None:
 
 def test_a_dry_run_spends_and_writes_nothing(refiner: Program, scripted: Scripted) -> None:
     done = refiner("solve", "Why?", "--dry-run", "--json")
+    assert refiner("solve", "Why?", "--dry-run", "--jsonl").json == {"type": "result", **done.json}
     assert (done.code, scripted.asked) == (0, [])
     plan = done.json
     assert plan["least"]["calls"] <= plan["expected"]["calls"] <= plan["most"]["calls"]
