@@ -279,6 +279,8 @@ def rm(context: Context, runs: tuple[str, ...], yes: bool) -> None:
             await store.remove(name)
 
     _stored(context, removed)
+    if context.json:
+        output.json_line({"deleted": names})
     context.note(f"deleted {', '.join(names)}")
 
 
@@ -288,7 +290,10 @@ def _ask(context: Context, run: str, control: "Control") -> None:
         await store.ask(name, control)
         return name
 
-    context.note(f"asked run {_stored(context, asked)} to {control}")
+    name = _stored(context, asked)
+    if context.json:
+        output.json_line({"id": name, "asked": control})
+    context.note(f"asked run {name} to {control}")
 
 
 async def _state(store: "SqlStore", prefix: str) -> "RunState":

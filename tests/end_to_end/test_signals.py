@@ -174,9 +174,10 @@ def test_another_process_may_cancel_a_run(refiner: Program, scripted: Scripted) 
     process = refiner.start("solve", QUESTION, "--jsonl", piped=True)
     while '"critic"' not in process.line():
         pass
-    assert refiner("run", "cancel", "@").code == 0
+    asked = refiner("run", "cancel", "@", "--json").json
     done = process.wait()
     assert (done.code, done.events[-1]["status"], done.events[-1]["answer"]) == (130, "interrupted", DRAFT)
+    assert asked == {"id": done.events[-1]["id"], "asked": "cancel"}
     scripted.script = mending
     assert refiner("run", "resume", "@").out == MENDED + "\n"
 
