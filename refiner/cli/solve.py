@@ -109,8 +109,12 @@ def solve(
     if daemon or detach:
         raise DaemonError(_NO_SERVICE)
     if resume:
-        if input_ is not None:
-            raise UsageError("--resume takes no input: the run has its own")
+        # A limit must not be left out in silence; where the model is reached may be said again.
+        own = {"sandbox": sandbox, "output": output, "in_place": in_place, "patch": patch, "dry_run": dry_run, **flags}
+        given = sorted(name for name, value in own.items() if value is not None and value is not False)
+        said = [f"--{name.replace('_', '-')}" for name in given if name not in ("model", "base_url")]
+        if input_ is not None or said:
+            raise UsageError(f"--resume takes no {'input' if input_ is not None else said[0]}: the run has its own")
         return resumed(context, resume, jsonl=jsonl)
     judged = {name: flags.pop(name) for name in ("tests", "check")}
     loaded = context.load({**flags, **({"sandbox": {"layer": sandbox}} if sandbox else {})})

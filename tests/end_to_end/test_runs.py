@@ -82,6 +82,13 @@ def test_export_of_several(run: str, refiner: Program) -> None:
     }
 
 
+@pytest.mark.parametrize("flag", [("--max-cost", "0"), ("-n", "0"), ("-o", "new.py"), ("--patch",), ("--dry-run",)])
+def test_resume_leaves_no_flag_out_in_silence(flag: tuple[str, ...], run: str, refiner: Program) -> None:
+    done = refiner("solve", "--resume", run, *flag)
+    assert (done.code, done.out) == (2, "")
+    assert done.error.startswith("--resume takes no --")
+
+
 def test_resume_of_a_run_that_is_done_shows_it(run: str, refiner: Program, scripted: Scripted) -> None:
     before = len(scripted.asked)
     for words in (("run", "resume", run), ("solve", "--resume", run)):
@@ -96,7 +103,7 @@ def test_rm(run: str, refiner: Program) -> None:
     assert refiner("run", "rm", run).code == 0
     assert refiner("run", "show", run).code == 2
     assert refiner("run", "answer", "@").out == DRAFT + "\n"
-    assert refiner("run", "rm", other, other).code == 0
+    assert refiner("run", "rm", other, other, "--json").json == {"deleted": [other]}
     assert refiner("run", "list", "--json").json == []
 
 
