@@ -190,7 +190,7 @@ class Chain:
         prompt = Prompt(self.prompts["system"], tuple(shown), instruction)
         reply = await ask(engine, prompt, Role.ANSWER, place)
         text, parsed = reply.text.strip(), read(reply.text, seen.task)
-        wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish)
+        wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish, task=seen.task.text)
         if parsed is not None and seen.original:
             parsed, text = seen.original[parsed], seen.restore(text)
             if read(text, plan.task) != parsed:

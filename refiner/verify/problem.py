@@ -13,16 +13,18 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})(.*)$", re.MULTILINE)
 _LEAST = 40
 """Characters below which words in common say nothing."""
 _ALIKE = 90.0
+_WHOLE = 95.0
+"""As alike as a prompt and itself with section tags around its task."""
 _PART = 0.4
 """How much of the instruction a shorter reply must repeat."""
 
 
-def problem(new: str, *, old: str | None, prompt: str, finish: Finish) -> str | None:
+def problem(new: str, *, old: str | None, prompt: str, finish: Finish, task: str = "") -> str | None:
     """Why a reply must not replace an answer: "empty", "truncated", "unchanged" or "echoed"; None when it may.
 
     old is the text it would replace, None for a draft. prompt is what was asked, whole or only the instruction at its
-    end: a reply is an echo when it gives the instruction, our section tags or an unfilled place back. Words of
-    the task are no echo, for an answer may consist of them.
+    end, task what stood before the instruction: a reply is an echo when it gives the instruction, our section tags or
+    an unfilled place back. Words of the task alone are no echo, for an answer may consist of them.
     """
     if not _FENCE.sub("", new).strip():
         return "empty"
@@ -30,7 +32,7 @@ def problem(new: str, *, old: str | None, prompt: str, finish: Finish) -> str | 
         return "truncated"
     if old is not None and new.split() == old.split():
         return "unchanged"
-    return "echoed" if _echoed(new, old or "", prompt) else None
+    return "echoed" if _echoed(new, old or "", prompt, task) else None
 
 
 def _fence_open(text: str) -> bool:
@@ -44,8 +46,8 @@ def _fence_open(text: str) -> bool:
     return bool(opened)
 
 
-def _echoed(new: str, old: str, prompt: str) -> bool:
-    text, asked = _squashed(new), _squashed(prompt)
+def _echoed(new: str, old: str, prompt: str, task: str) -> bool:
+    text, asked = _squashed(new), _squashed(f"{task} {prompt}")
     between = (_squashed(inner) for _, inner in re.findall(r"<(\w+)>(.*?)</\1>", prompt))
     if text in between or _open_place(new):
         return True
@@ -59,7 +61,7 @@ def _echoed(new: str, old: str, prompt: str) -> bool:
     if len(text) <= len(instruction):
         return len(text) >= _PART * len(instruction) and _alike(text, instruction)
     # A draft may repeat the prompt and then answer; a rewrite with the instruction in it is spoilt.
-    return (bool(old) or len(text) <= len(asked) * 1.1) and _alike(instruction, text)
+    return _alike(instruction, text) and (bool(old) or fuzz.ratio(asked, text, score_cutoff=_WHOLE) > 0)
 
 
 def _alike(shorter: str, text: str) -> bool:

@@ -167,6 +167,13 @@ def test_updates_that_are_no_updates(outcome: Outcome, reason: str, refiner: Pro
         assert told["answer"] == DRAFT
 
 
+def test_a_draft_that_echoes_its_prompt(refiner: Program, scripted: Scripted) -> None:
+    scripted.script = echo
+    told = refiner("solve", QUESTION, "-n", "0", "--json").json
+    assert told["parsed"] is None
+    assert "it repeats the prompt" in told["iterations"][0]["reason"]
+
+
 @pytest.mark.parametrize("strategy", ["refine", "textgrad"])
 def test_an_update_that_echoes_its_prompt(strategy: str, refiner: Program, scripted: Scripted) -> None:
     scripted.script = lambda asked: asked.last if phase(asked) == "update" else mending(asked)

@@ -89,6 +89,19 @@ def test_an_answer_in_the_words_of_the_question_is_none(new: str) -> None:
     assert found(new, old=None, prompt=TASK) in (None, "echoed" if new.startswith(TASK) else None)
 
 
+@pytest.mark.parametrize("kind", ["choice", "number", "text"])
+def test_a_draft_that_gives_task_and_instruction_back_is_an_echo(kind: str) -> None:
+    instruction = PROMPTS[f"draft_{kind}"]
+
+    def wrong(new: str, task: str) -> str | None:
+        return problem(new, old=None, prompt=instruction, finish=Finish.STOP, task=task)
+
+    for task in ("Why?", TASK, TASK * 50):
+        assert wrong(f"<task>\n{task}\n</task>\n\n{instruction}", task) == "echoed"
+        assert wrong(f"{instruction}\n\nThe Seine runs through the capital of France.\nAnswer: B", task) is None
+        assert wrong(task, task) is None
+
+
 def test_a_long_option_is_no_echo() -> None:
     options = (
         "The truth of the matter is that nobody has ever known",
