@@ -65,7 +65,7 @@ def backup(context: Context, file: Path) -> None:
     """Copy the database to FILE, which must not exist, while others may go on writing."""
     from refiner.store import maintain
 
-    maintain.backup(context.paths.database, file)
+    maintain.backup(_existing(context), file)
     if context.json:
         output.json_line({"path": file.absolute()})
     else:

@@ -102,13 +102,16 @@ def _paths(paths: "Paths") -> dict[str, str]:
 
 
 def _database(paths: "Paths", problems: list[RefinerError]) -> dict[str, Any]:
+    from refiner.config.paths import exists, writable
     from refiner.store import maintain
 
     state = "ok"
     where = None
     try:
         where = maintain.path(paths.database)
-        if paths.database_file and not paths.database_file.exists():
+        if paths.database_file and not exists(paths.database_file):
+            if not writable(paths.database_file.parent):
+                raise StoreError(f"cannot write {where}; set REFINER_HOME to a folder that can be written")
             state = "none yet: the first run makes it"
         else:
             damage = maintain.check(paths.database)

@@ -46,7 +46,7 @@ class Paths:
             runtime = Path(session) / "refiner" if session else state / "run"
             cache = platform.user_cache_path
         shared = platform.user_cache_path
-        models = (shared if _writable(shared) else cache) / "models"
+        models = (shared if writable(shared) else cache) / "models"
         database = environ.get("REFINER_DB") or f"sqlite:///{data / 'refiner.db'}"
         return cls(config, data, state, runtime, cache, models, database)
 
@@ -85,7 +85,7 @@ def made(folder: Path) -> Path:
         raise StoreError(
             f"cannot make {folder}: {error.strerror}; set REFINER_HOME to a folder that can be written"
         ) from error
-    if not _writable(folder):
+    if not writable(folder):
         raise StoreError(f"cannot write to {folder}; set REFINER_HOME to a folder that can be written")
     return folder
 
@@ -97,6 +97,7 @@ def _absolute(home: str) -> Path:
         raise UsageError(f"REFINER_HOME names a home that is not there: {home}") from error
 
 
-def _writable(folder: Path) -> bool:
+def writable(folder: Path) -> bool:
+    """Whether something can be made in the folder, or the folder itself."""
     nearest = next(path for path in (folder, *folder.parents) if exists(path))
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)

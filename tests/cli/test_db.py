@@ -32,8 +32,10 @@ def test_path_follows_the_settings(
 def test_there_is_no_database_before_the_first_run(
     words: list[str], home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words) == 2
-    assert "there is no database at" in capsys.readouterr().err
+    assert main([*words, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["kind"] == "not_found"
+    assert "there is no database at" in error["message"]
     assert not list(home.glob("data/*"))
 
 
@@ -73,6 +75,12 @@ def test_damage_inside_is_listed(home: Path, capsys: pytest.CaptureFixture[str])
     assert said(capsys) == {"ok": False, "problems": ["text 0: its bytes have changed"]}
     assert main(["doctor"]) == 8
     assert "is damaged in 1 places: see refiner db check" in capsys.readouterr().out
+
+
+def test_doctor_names_a_home_that_cannot_be_written(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home.write_text("in the way")
+    assert main(["doctor"]) == 8
+    assert f"problem: cannot write {home}/data/refiner.db; set REFINER_HOME" in capsys.readouterr().out
 
 
 def test_doctor_makes_nothing_and_shows_no_key(
