@@ -20,7 +20,7 @@ class Patience(Policy):
 
     @property
     def sentence(self) -> str:
-        return f"{self._updates(self.most)} have brought nothing"
+        return f"{self._updates(self.most)} {'has' if self.most == 1 else 'have'} brought nothing"
 
     def __call__(self, state: RunState, chain: int) -> Stop | None:
         fruitless = _fruitless(state.chain(chain))

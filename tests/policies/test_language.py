@@ -185,3 +185,8 @@ def test_the_sentences() -> None:
         "cost:0.25 stops when the run has cost $0.25.",
         "time:90s stops when the run has been at work for 90s.",
     )
+
+
+@pytest.mark.parametrize(("most", "words"), [(1, "1 update has"), (2, "2 updates in a row have")])
+def test_updates_are_counted_in_words(most: int, words: str) -> None:
+    assert describe(Patience(most)) == (f"patience:{most} stops when {words} brought nothing.",)
