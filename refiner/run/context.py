@@ -179,11 +179,12 @@ class RunContext:
         request = replace(request, max_output_tokens=reserved.output_tokens)
         booked = Usage()
         ended: Event | None = None
+        # From here on an end at once would book a call that may never have left.
+        self._scopes[scope] = True
         try:
             await self.record(_started(key, attempt, role, provider.name, request, reserved))
             booked = reserved
             ended = CallFailed(key, attempt, "interrupted", reserved)
-            self._scopes[scope] = True
             reply = await provider.complete(request, partial(self._delta, key) if self.journal.streams else None)
             booked = _used(reply, reserved, provider)
             reply = replace(reply, usage=booked)
