@@ -17,7 +17,7 @@ LATER = "not in this version"
         (["-m", "local:no-such-model"], "no-such-model"),
         (["--critic-model", "nobody:x"], 'there is no model "nobody:x"'),
         (["-s", "textgard"], 'there is no strategy "textgard"'),
-        (["-s", "compare"], 'there is no strategy "compare" in this version'),
+        (["-s", "tree"], 'there is no strategy "tree" in this version'),
         (["-s", "repair"], 'the strategy "repair" is for code'),
         (["--policy", "nothing"], 'there is no rule "nothing"'),
         (["--until", "agre:2"], 'did you mean "agree"'),
