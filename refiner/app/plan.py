@@ -63,6 +63,9 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
     until = " | ".join(f"({rule})" for rule in rules if rule)
     policy = language.parse(until, presets) if until else None
     own = limits(policy) if policy else Limits()
+    iterations = _iterations(settings, policy, strategy)
+    if strategy.voters == "finals" and task.program is not None and not iterations:
+        raise UsageError(f'the strategy "{name}" leaves a given program as it is: use repair, refine or textgrad')
     return Plan(
         task=task,
         strategy=name,
@@ -74,7 +77,7 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
             seconds=_least(settings.max_time, own.seconds),
         ),
         chains=settings.chains or (settings.vote.most if strategy.voters == "finals" else strategy.chains),
-        iterations=_iterations(settings, policy, strategy),
+        iterations=iterations,
         until=str(policy) if policy else "",
         max_output_tokens=settings.max_output_tokens,
         temperature=settings.temperature,

@@ -201,6 +201,7 @@ def test_off_warns_and_a_project_cannot_choose_it(refiner: Program, project: Pat
         (["Write add.", "--tests", "test_buggy.py", "-i"], "needs a file of code"),
         (["buggy.py", "--tests", "test_buggy.py", "--answer-type", "number"], "tests are for code"),
         (["empty.py", "--tests", "test_buggy.py"], "is empty"),
+        (["buggy.py", "--tests", "test_buggy.py", "-s", "vote"], "use repair, refine or textgrad"),
         (["tool.rb", "--tests", "test_buggy.py"], "tool.rb is ruby: give --check"),
     ],
 )
