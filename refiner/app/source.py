@@ -77,8 +77,8 @@ class Source:
 
     @property
     def language(self) -> str:
-        """The language that the file's name tells, as a fenced block would be labelled; Python if it tells none."""
-        return _LANGUAGES.get(self.path.suffix.lower(), "python")
+        """The language that the file's name tells."""
+        return language_of(self.path)
 
     @cached_property
     def _lines(self) -> list[tuple[str, bytes]]:
@@ -173,6 +173,11 @@ class Source:
             raise UsageError(f"{self.path} cannot be read any more: {error.strerror}") from error
         if now != self.data:
             raise UsageError(f"{self.path} was changed since refiner read it, and is left as it is: solve it again")
+
+
+def language_of(path: Path) -> str:
+    """The language that a file's name tells, as a fenced block would be labelled; Python if it tells none."""
+    return _LANGUAGES.get(path.suffix.lower(), "python")
 
 
 def write_to(path: Path, text: str, source: Source | None = None) -> None:

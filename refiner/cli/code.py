@@ -80,11 +80,16 @@ class Target:
 
 
 def code_task(
-    word: str | None, flags: Mapping[str, object], answer_type: str, note: Callable[[str], None]
+    word: str | None,
+    flags: Mapping[str, object],
+    answer_type: str,
+    note: Callable[[str], None],
+    target: Path | None = None,
 ) -> "tuple[Task, Source | None] | None":
     """The code task that a command line sets, and the program's source; None where it sets another task.
 
-    It does with --tests, with --check, with --answer-type code, and where the input is a Python file.
+    It does with --tests, with --check, with --answer-type code, and where the input is a Python file. target: where the
+    program goes; a new one that --check judges is of the language that this name tells.
     """
     tests, check = flags.get("tests"), flags.get("check")
     file = Path(word) if word and word != "-" and _is_file(word) else None
@@ -94,16 +99,16 @@ def code_task(
     from dataclasses import replace
 
     from refiner.app.plan import task_of
+    from refiner.app.source import language_of
     from refiner.app.suite import suite_of
 
     text, source = _read(word, file, note)
     if source is not None and source.language != "python" and not check:
         raise UsageError(f"{source.path} is {source.language}: give --check, a command that judges it")
     suite = suite_of(Path(str(tests)) if tests else None, str(check) if check else None, source)
-    if source is not None:
-        suite = replace(
-            suite, language=source.language, program=source.path.name if source.path.suffix else suite.program
-        )
+    path = source.path if source is not None else target if check else None
+    if path is not None:
+        suite = replace(suite, language=language_of(path), program=path.name if path.suffix else suite.program)
     program = source.text if source is not None else None
     return task_of(text, answer_type, program, suite if tests or check else None), source
 

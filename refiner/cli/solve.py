@@ -118,7 +118,7 @@ def solve(
         return resumed(context, resume, jsonl=jsonl)
     judged = {name: flags.pop(name) for name in ("tests", "check")}
     loaded = context.load({**flags, **({"sandbox": {"layer": sandbox}} if sandbox else {})})
-    task, source = code_task(input_, judged, loaded.settings.answer_type, context.note) or (None, None)
+    task, source = code_task(input_, judged, loaded.settings.answer_type, context.note, output) or (None, None)
     if task is None and (output or in_place or patch):
         raise UsageError("-o, -i and --patch are for code: give --tests, --check or --answer-type code")
     from refiner.app.plan import plan_of, task_of

@@ -176,6 +176,15 @@ def test_a_command_may_be_a_script_of_the_user(refiner: Program, project: Path, 
 
 
 @pytest.mark.usefixtures("project")
+def test_the_name_of_the_target_tells_the_language_of_a_new_program(refiner: Program, scripted: Scripted) -> None:
+    scripted.script = "```bash\necho $(($1 + $2))\n```"
+    done = refiner("solve", "Add two numbers.", "--check", "bash -n {}", "-o", "add.sh")
+    assert done.code == 0
+    assert "```bash" in scripted.asked[0].last
+    assert (refiner.folder / "add.sh").read_text() == "echo $(($1 + $2))\n"
+
+
+@pytest.mark.usefixtures("project")
 def test_without_tests_several_programs_are_compared(refiner: Program) -> None:
     done = refiner("solve", "buggy.py", "-k", "3", "--json").json
     assert (done["answer"], done["exit"], done["tests"]) == (MENDED, 0, None)
