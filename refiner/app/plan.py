@@ -12,6 +12,7 @@ from refiner.policies import language
 from refiner.policies.budget import limits
 from refiner.policies.policy import Policy
 from refiner.policies.presets import PRESETS
+from refiner.sandbox.suites import recognise
 from refiner.strategies import STRATEGIES, Strategy, automatic
 from refiner.verify.detect import detect, options
 
@@ -24,7 +25,8 @@ LONGEST = 2_000_000
 def task_of(text: str, answer_type: str = "auto", program: str | None = None, suite: Suite | None = None) -> Task:
     """The task that a text sets; a program to mend or tests make it a code task.
 
-    Raises UsageError for an empty or an over-long text, and for an answer type that tests do not fit.
+    Raises UsageError for an empty or an over-long text, for an answer type that tests do not fit, and for tests whose
+    text shows that they cannot tell one program from another.
     """
     if not text.strip():
         raise UsageError("the input is empty: give a question, a file, or - and a pipe")
@@ -32,6 +34,8 @@ def task_of(text: str, answer_type: str = "auto", program: str | None = None, su
         raise UsageError(f"the input has {len(text):,} characters; no model reads more than {LONGEST:,}: shorten it")
     if suite is not None and answer_type not in ("auto", "code"):
         raise UsageError(f"tests are for code, not for an answer of type {answer_type}: leave one of them out")
+    if suite is not None and suite.files and suite.command is None:
+        recognise(suite)
     if answer_type == "code" or program is not None or suite is not None:
         return Task(text.strip("\n"), Kind.CODE, program=program, suite=suite)
     if answer_type == "auto":

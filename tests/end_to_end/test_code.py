@@ -133,9 +133,10 @@ def test_a_patch_that_cannot_be_written(refiner: Program) -> None:
 def test_a_dry_run_counts_program_and_tests_and_what_passes_at_once(
     refiner: Program, project: Path, scripted: Scripted
 ) -> None:
-    (project / "long.py").write_text(BUGGY + "# long\n" * 30_000)
+    (project / "long").mkdir()
+    (project / "long" / "buggy.py").write_text(BUGGY + "# long\n" * 30_000)
     plain = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "--dry-run", "--json").json
-    long = refiner("solve", "long.py", "--tests", "test_buggy.py", "--dry-run", "--json").json
+    long = refiner("solve", "long/buggy.py", "--tests", "test_buggy.py", "--dry-run", "--json").json
     assert plain["least"]["calls"] == 0
     assert long["most"]["input_tokens"] - plain["most"]["input_tokens"] > 50_000 * plain["most"]["calls"]
     untested = refiner("solve", "buggy.py", "-k", "3", "--dry-run", "--json").json
@@ -204,6 +205,8 @@ def test_off_warns_and_a_project_cannot_choose_it(refiner: Program, project: Pat
         (["buggy.py", "--tests", "missing.py"], 'there is no file "missing.py"'),
         (["buggy.py", "--tests", "broken.py"], "do not parse"),
         (["buggy.py", "--tests", "none.py"], "has no test"),
+        (["buggy.py", "--tests", "test_nothing.py"], "the tests assert nothing"),
+        (["buggy.py", "--tests", "test_other.py"], "the tests never use the program"),
         (["buggy.py", "--tests", "test_buggy.py", "--check", "true {}"], "not both"),
         (["buggy.py", "--check", "true"], "has no {}"),
         (["What is 2 + 2?", "-i"], "are for code"),
@@ -219,6 +222,8 @@ def test_what_cannot_be_mended(
 ) -> None:
     (project / "broken.py").write_text("assert add(1, 2) ==\n")
     (project / "none.py").write_text("x = 1\n")
+    (project / "test_nothing.py").write_text("import buggy\n\n\ndef test_it():\n    buggy.add(1, 2)\n")
+    (project / "test_other.py").write_text("def test_it():\n    assert 1 + 1 == 2\n")
     (project / "empty.py").write_text("")
     (project / "tool.rb").write_text("puts 1\n")
     done = refiner("solve", *words)
