@@ -8,7 +8,7 @@ import anyio
 from refiner.domain.calls import Usage
 from refiner.domain.code import Judge
 from refiner.domain.errors import RefinerError, StoreError, UsageError
-from refiner.domain.events import RunFinished, RunResumed, RunStarted, Selected
+from refiner.domain.events import Note, RunFinished, RunResumed, RunStarted, Selected
 from refiner.domain.run import Plan, Stop, StopReason
 from refiner.domain.state import RunState
 from refiner.domain.store import Store
@@ -20,6 +20,7 @@ from refiner.run.context import Line, RunContext
 from refiner.run.journal import Journal, Listener
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies import STRATEGIES
+from refiner.strategies.report import shortfall
 from refiner.strategies.selection import select
 
 SIGNALS: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143, "cancel": 130}
@@ -123,7 +124,9 @@ async def _finished(journal: Journal, stop: Stop) -> RunState:
         finished = RunFinished("interrupted", signal, stop, state.resumptions)
     else:
         finished = RunFinished("done", _exit(state, selected), stop, state.resumptions)
-    await journal.record(*([selected] if selected else []), finished)
+    best = state.chain(selected.chain).steps[selected.index].execution if selected else None
+    note = [Note(shortfall(best))] if best and finished.exit == 3 else []
+    await journal.record(*([selected] if selected else []), *note, finished)
     return journal.state
 
 

@@ -78,9 +78,7 @@ class _Search:
             if ended := next((stop for stop in stops if stop and stop.reason in _ENDS), None):
                 return ended
         updates = sum(len(steps) - 1 for steps in self.chains.values())
-        return Stop(
-            StopReason.ITERATIONS, f"{len(self.chains)} drafts and {updates} repairs, and none passes all tests"
-        )
+        return Stop(StopReason.ITERATIONS, f"drafts: {len(self.chains)}, repairs: {updates}; none passes all tests")
 
     def _wave(self) -> list[_Move]:
         wave: list[_Move] = []

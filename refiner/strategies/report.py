@@ -30,9 +30,25 @@ def dead_end(execution: Execution) -> str:
     """The same in one line."""
     failing = next((case for case in execution.cases if case.outcome is not Outcome.PASSED), None)
     if failing is None:
-        return " ".join(execution.detail.split())[:160] or str(execution.outcome)
-    values = f"gave {failing.actual}, expected {failing.expected}" if failing.expected is not None else failing.detail
-    return " ".join(f"{failing.source or failing.name}: {values or _WORDS.get(failing.outcome, '')}".split())[:160]
+        return _brief(execution.detail, 160) or str(execution.outcome)
+    line = f" (line {failing.line})" if failing.source and failing.line else ""
+    place = _brief((failing.source or failing.name).rstrip(":"), 80) + line
+    if failing.expected is not None:
+        return f"{place}: gave {_brief(failing.actual or '', 60)}, expected {_brief(failing.expected, 60)}"
+    # A traceback ends with what was raised; after it stands the call that led there.
+    told = [text for text in failing.detail.splitlines() if not text.startswith("called: ")]
+    return f"{place}: {_brief(told[-1] if told else _WORDS.get(failing.outcome, failing.outcome), 120)}"
+
+
+def shortfall(execution: Execution) -> str:
+    """How far the best program of a run came, in one line."""
+    passed = f"the best program passes {execution.passed} of {execution.total} tests"
+    return f"{passed}; first failure: {dead_end(execution)}"
+
+
+def _brief(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]}…"
 
 
 def _told(case: Case) -> str:

@@ -66,6 +66,10 @@ def test_what_still_fails_is_printed_with_exit_3(refiner: Program, scripted: Scr
     assert done.code == 3
     assert "def add" in done.out
     assert "stopped: iterations" in done.err
+    told = "the best program passes 1 of 2 tests; first failure: assert add(1, 2) == 3 (line 5): gave 1, expected 3"
+    assert f"refiner: {told}\n" in done.err
+    assert told in refiner("run", "show", "@").out
+    assert refiner("run", "show", "@", "--json").json["notes"] == [told]
 
 
 def test_in_place_keeps_the_old_file_beside_it(refiner: Program, project: Path) -> None:
