@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying
 
 from refiner.domain.calls import Capabilities, Count, Message, Provider, Reply, Request, Role, Usage
 from refiner.domain.code import Execution, Judge, Outcome, Suite
-from refiner.domain.errors import RefinerError, SandboxError
+from refiner.domain.errors import RefinerError, SandboxError, UsageError
 from refiner.domain.events import CallFailed, CallFinished, CallStarted, ChainStopped, Event, Executed, Note
 from refiner.domain.run import Plan, Stop, StopReason
 from refiner.domain.state import RunState
@@ -124,7 +124,8 @@ class RunContext:
     async def execute(self, chain: int, index: int, source: str, suite: Suite, against: str = "tests") -> Execution:
         """A candidate's program against tests: the recorded execution, otherwise a new one.
 
-        Raises SandboxError when the sandbox itself fails twice, ExhaustedError when the run was told to stop.
+        Raises SandboxError when the sandbox itself fails twice, UsageError where the given program meets no test,
+        ExhaustedError when the run was told to stop.
         """
         place = Executed(chain, index, Execution(Outcome.SANDBOX), against).place
         if isinstance(past := self.journal.past(place), Executed):
@@ -134,6 +135,11 @@ class RunContext:
             execution = await self._effect(lambda judge: judge.judge(source, suite, seed=self.plan.seed))
         if execution.outcome is Outcome.SANDBOX:
             raise SandboxError(f"the sandbox failed twice: {execution.detail}; see `refiner doctor`")
+        if source == self.plan.task.program and execution.outcome is Outcome.ERROR and not execution.cases:
+            raise UsageError(
+                f"{execution.detail}: with the given program all tests are skipped, or none is found; `pytest -rs` "
+                "says why, and the sandbox has no network and none of your environment's variables"
+            )
         await self.record(Executed(chain, index, execution, against))
         return execution
 

@@ -120,6 +120,17 @@ def test_nothing_is_delivered_where_the_tests_cannot_run(refiner: Program, proje
     assert refiner("solve", "buggy.py", "--tests", "test_buggy.py").out == ""
 
 
+@pytest.mark.parametrize("skip", ["pytest.importorskip('nonesuch')", "pytestmark = pytest.mark.skip"])
+@pytest.mark.parametrize("strategy", ["repair", "textgrad"])
+def test_tests_that_are_all_skipped_cost_nothing(
+    skip: str, strategy: str, refiner: Program, project: Path, scripted: Scripted
+) -> None:
+    (project / "test_buggy.py").write_text(f"import pytest\n{skip}\n{TESTS}")
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py", "-s", strategy)
+    assert (done.code, done.out, scripted.asked) == (2, "", [])
+    assert "no test ran: with the given program all tests are skipped" in done.err
+
+
 @pytest.mark.usefixtures("project")
 def test_the_difference_is_to_the_given_program(refiner: Program) -> None:
     refiner("solve", "buggy.py", "--tests", "test_buggy.py")
