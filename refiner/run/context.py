@@ -130,9 +130,9 @@ class RunContext:
         place = Executed(chain, index, Execution(Outcome.SANDBOX), against).place
         if isinstance(past := self.journal.past(place), Executed):
             return past.execution
-        execution = await self._effect(lambda judge: judge.judge(source, suite, seed=self.plan.seed))
+        execution = await self.tried(source, suite)
         if execution.outcome is Outcome.SANDBOX:
-            execution = await self._effect(lambda judge: judge.judge(source, suite, seed=self.plan.seed))
+            execution = await self.tried(source, suite)
         if execution.outcome is Outcome.SANDBOX:
             raise SandboxError(f"the sandbox failed twice: {execution.detail}; see `refiner doctor`")
         if source == self.plan.task.program and execution.outcome is Outcome.ERROR and not execution.cases:
@@ -142,6 +142,10 @@ class RunContext:
             )
         await self.record(Executed(chain, index, execution, against))
         return execution
+
+    async def tried(self, source: str, suite: Suite) -> Execution:
+        """A program that is no candidate against tests. It costs nothing and is repeatable, so it is not recorded."""
+        return await self._effect(lambda judge: judge.judge(source, suite, seed=self.plan.seed))
 
     async def observe(self, source: str, suite: Suite, expressions: Sequence[str]) -> tuple[str, ...]:
         """What expressions over a program come to. It costs nothing and is repeatable, so it is not recorded."""

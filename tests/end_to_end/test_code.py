@@ -120,6 +120,17 @@ def test_nothing_is_delivered_where_the_tests_cannot_run(refiner: Program, proje
     assert refiner("solve", "buggy.py", "--tests", "test_buggy.py").out == ""
 
 
+@pytest.mark.parametrize("asserted", ["True", "add(1, 2) is not add"])
+def test_tests_that_pass_on_anything_are_noted(
+    asserted: str, refiner: Program, project: Path, scripted: Scripted
+) -> None:
+    (project / "test_buggy.py").write_text(f"from buggy import add\n\n\ndef test_it():\n    assert {asserted}\n")
+    done = refiner("solve", "buggy.py", "--tests", "test_buggy.py")
+    assert (done.code, done.out, scripted.asked) == (0, BUGGY, [])
+    assert "the tests pass on an empty program too, so they say nothing" in done.err
+    assert len(refiner("run", "show", "@", "--json").json["notes"]) == 1
+
+
 @pytest.mark.parametrize("skip", ["pytest.importorskip('nonesuch')", "pytestmark = pytest.mark.skip"])
 @pytest.mark.parametrize("strategy", ["repair", "textgrad"])
 def test_tests_that_are_all_skipped_cost_nothing(
