@@ -2,18 +2,21 @@
 
 import ast
 import io
+import re
 import token
 import tokenize
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from refiner.autograd.alignment import shared
 from refiner.autograd.indentation import indent, unit
 from refiner.verify.syntax import parsed, reads_docstrings, same_tree
 
 _SILENT = frozenset((token.NEWLINE, token.INDENT, token.DEDENT, token.ENDMARKER, tokenize.COMMENT, tokenize.NL))
+_OF_FILE = re.compile(r"^#!|coding[:=]|copyright|licen[cs]e|spdx|\bMIT\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,9 @@ def merged(old: str, new: str) -> str:
     silent = not reads_docstrings(tree)
     theirs, tail = _logical(new, docstrings=silent)
     ours, end = _logical(old, docstrings=silent)
+    head, ours = _head(ours)
     for attempt in (_aligned(ours, theirs), [*theirs]):
-        lines = _headed(_documented(attempt, ours), ours)
+        lines = _headed(_documented(attempt, ours), head)
         text = _written(lines, end or tail, unit(old.split("\n")) or unit(new.split("\n")))
         text = text.rstrip("\n") + old[len(old.rstrip("\n")) :]
         again = parsed(text)
@@ -156,8 +160,16 @@ def _aligned(ours: Sequence[_Line], theirs: Sequence[_Line]) -> list[_Line]:
             pair = old[at] if at < len(old) and (at == 0 or len(old) == len(new)) else None
             made.append(replace(line, above=pair.above) if pair and not line.commented else line)
         start, first = match.a + match.size, match.b + match.size
-        made += (replace(line, kept=True) for line in ours[match.a : start])
+        kept = [replace(line, kept=True) for line in ours[match.a : start]]
+        if kept and new and not _blank(kept[0].above):
+            kept[0] = replace(kept[0], above=(*_blank(theirs[match.b].above), *kept[0].above))
+        made += kept
     return made
+
+
+def _blank(above: tuple[str, ...]) -> tuple[str, ...]:
+    """The blank lines that come first."""
+    return tuple(takewhile(lambda line: not line.strip(), above))
 
 
 def _documented(lines: Sequence[_Line], ours: Sequence[_Line]) -> list[_Line]:
@@ -176,10 +188,24 @@ def _documented(lines: Sequence[_Line], ours: Sequence[_Line]) -> list[_Line]:
     return made
 
 
-def _headed(lines: list[_Line], ours: Sequence[_Line]) -> list[_Line]:
-    """The lines below the comments that the old program begins with, its licence for one."""
-    if ours and lines and ours[0].commented and not lines[0].commented:
-        lines = [replace(lines[0], above=ours[0].above), *lines[1:]]
+def _head(ours: list[_Line]) -> tuple[tuple[str, ...], list[_Line]]:
+    """What stands above a program as a whole, its licence for one, and the program below it; a comment right above a
+    definition is that one's own."""
+    if not ours:
+        return (), ours
+    first, above = ours[0], ours[0].above
+    size = len(above)
+    if first.scope and not first.documentation:
+        while size and above[size - 1].strip() and not _OF_FILE.search(above[size - 1]):
+            size -= 1
+    return above[:size], [replace(first, above=above[size:]), *ours[1:]]
+
+
+def _headed(lines: list[_Line], head: tuple[str, ...]) -> list[_Line]:
+    """The lines below the head of the old program, unless they bring comments of their own."""
+    if lines and head and (lines[0].kept or not lines[0].commented):
+        above = lines[0].above
+        lines = [replace(lines[0], above=(*head, *above[len(_blank(above)) :])), *lines[1:]]
     return lines
 
 

@@ -173,3 +173,12 @@ def test_nothing_is_lost_of_a_program_that_stays(old: str) -> None:
     tree = parsed(old)
     if tree is not None and tree.body:
         assert merged(old, old.replace("# said\n", "\n")) == old
+
+
+@pytest.mark.parametrize(
+    ("head", "own"), [("", ""), ("# Licence\n\n", ""), ("", "# adds\n"), ("# (c)\n\n", "# adds\n"), ("# MIT\n", "")]
+)
+def test_a_helper_above_the_first_function_comes_below_the_head_and_keeps_its_distance(head: str, own: str) -> None:
+    add = "def add(a, b):\n    return a - b\n"
+    helped = "def minus(x):\n    return -x\n\n\n"
+    assert merged(f"{head}{own}{add}", f"{helped}{add}") == f"{head}{helped}{own}{add}"
