@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from refiner.autograd.edits import Edited, apply_edits
 from refiner.autograd.merge import merged
 from refiner.autograd.prompt import Prompt, Section, ask
-from refiner.domain.calls import Reply, Role
+from refiner.domain.calls import Finish, Reply, Role
 from refiner.domain.code import Execution, Suite
 from refiner.domain.events import Candidate
 from refiner.domain.run import Phase
@@ -131,6 +131,9 @@ class Workshop:
         reasoned = self.context.capabilities(role).strong  # a weak model says what is wrong and leaves it at that
         prompt = self._prompt(sections, "mend_code_reasoned" if reasoned else "mend_code")
         reply = await ask(engine, prompt, role, "mend", prediction=old)
+        made = apply_edits(old, reply.text)  # some models answer with edits or a diff whatever they are asked for
+        if isinstance(made, Edited) and reply.finish is not Finish.LENGTH:
+            return _candidate_of(engine.chain, engine.iteration, made.text, None)
         return self._candidate(engine.chain, engine.iteration, reply, prompt, old)
 
     async def _edited(self, engine: StepEngine, old: str, sections: tuple[Section, ...], role: Role) -> str | None:

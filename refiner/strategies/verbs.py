@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from refiner.autograd.backward import backward
+from refiner.autograd.edits import Edited, apply_edits
 from refiner.autograd.losses import TextLoss, verdict
 from refiner.autograd.merge import merged
 from refiner.autograd.optimizer import TextualGradientDescent
@@ -43,10 +44,16 @@ _FORMS = {
 }
 
 
+def _read(text: str, task: Task, old: str | None) -> str | None:
+    """What a reply says; edits and diffs are made on the old program."""
+    edited = apply_edits(old, text) if old is not None and task.kind is Kind.CODE else None
+    return edited.text if isinstance(edited, Edited) else read(text, task)
+
+
 def _readable(text: str, *, task: Task, old: str) -> bool:
     # A rewrite that loses the "Answer:" of the old text is a comment on it, whatever number it ends with.
     stated = next(statements(old), None) is None or next(statements(text), None) is not None
-    return read(text, task) is not None and (stated or task.kind is Kind.CODE)
+    return _read(text, task, old) is not None and (stated or task.kind is Kind.CODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +206,11 @@ class Chain:
 
     async def _candidate(self, index: int, phase: Phase, text: str, wrong: str | None) -> Candidate:
         task = self.context.plan.task
-        parsed = read(text, task) if wrong in (None, "unchanged") else None
+        old = self.state.current.candidate.text if self.state.current else None
+        parsed = _read(text, task, old) if wrong in (None, "unchanged") else None
         if task.kind is Kind.CODE and parsed is not None:
-            old, python = self.state.current, task.suite is None or task.suite.language == "python"
-            text = parsed = merged(old.candidate.text, parsed) if old and python else parsed
+            python = task.suite is None or task.suite.language == "python"
+            text = parsed = merged(old, parsed) if old and python else parsed
         if parsed is None and wrong is None:
             wrong = "unreadable"
         candidate = Candidate(self.number, index, phase, text, parsed, wrong)

@@ -204,3 +204,25 @@ async def test_another_language_is_asked_for_by_its_name_and_always_with_the_pro
     await repaired(scripted, tmp_path, code_plan(program, suite, chains=3, max_iterations=1), Never())
     assert len(scripted.asked) >= 3
     assert all("```javascript" in asked.last and "function add" in asked.last for asked in scripted.asked)
+
+
+@pytest.mark.parametrize("strategy", ["repair", "textgrad"])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "@@ -1,2 +1,2 @@\n def add(a, b):\n-    return a - b\n+    return a + b",
+        "<<<<<<< SEARCH\n    return a - b\n=======\n    return a + b\n>>>>>>> REPLACE",
+    ],
+)
+async def test_edits_where_a_whole_program_was_asked_for_are_made(
+    edit: str, strategy: str, scripted: Scripted, tmp_path: Path
+) -> None:
+    def script(asked: Asked) -> str:
+        rewriting = strategy == "repair" or "Improve the" in asked.last
+        return f"So:\n```diff\n{edit}\n```" if rewriting else "It subtracts.\nVerdict: flawed"
+
+    scripted.script = script
+    state = await repaired(scripted, tmp_path, code_plan(strategy=strategy, code={"scrutiny": False}))
+    assert state.answer is not None
+    assert (state.answer.candidate.text, state.answer.score) == (RIGHT, 1.0)
+    assert state.usage.calls == (1 if strategy == "repair" else 3)
