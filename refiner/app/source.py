@@ -6,7 +6,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import diff_bytes, unified_diff
 from functools import cached_property
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from refiner.app.disk import check_writable, contents, replace
 from refiner.autograd.alignment import edges, shared
-from refiner.domain.errors import UsageError
+from refiner.domain.errors import RefinerError, UsageError
 from refiner.verify.syntax import coding
 
 _CONTEXT = 3
@@ -173,6 +173,14 @@ class Source:
             raise UsageError(f"{self.path} cannot be read any more: {error.strerror}") from error
         if now != self.data:
             raise UsageError(f"{self.path} was changed since refiner read it, and is left as it is: solve it again")
+
+
+def of_program(path: Path, program: str | None) -> Source | None:
+    """A file that holds a given program, whose bytes a new one keeps; None for any other."""
+    with suppress(RefinerError):  # what cannot be read is not the program
+        if path.is_file() and (source := Source.read(path)).text == program:
+            return source
+    return None
 
 
 def language_of(path: Path) -> str:

@@ -110,12 +110,12 @@ def solve(
         raise DaemonError(_NO_SERVICE)
     if resume:
         # A limit must not be left out in silence; where the model is reached may be said again.
-        own = {"sandbox": sandbox, "output": output, "in_place": in_place, "patch": patch, "dry_run": dry_run, **flags}
+        own = {"sandbox": sandbox, "in_place": in_place, "patch": patch, "dry_run": dry_run, **flags}
         given = sorted(name for name, value in own.items() if value is not None and value is not False)
         said = [f"--{name.replace('_', '-')}" for name in given if name not in ("model", "base_url")]
         if input_ is not None or said:
             raise UsageError(f"--resume takes no {'input' if input_ is not None else said[0]}: the run has its own")
-        return resumed(context, resume, jsonl=jsonl)
+        return resumed(context, resume, output, jsonl=jsonl)
     judged = {name: flags.pop(name) for name in ("tests", "check")}
     loaded = context.load({**flags, **({"sandbox": {"layer": sandbox}} if sandbox else {})})
     task, source = code_task(input_, judged, loaded.settings.answer_type, context.note, output) or (None, None)
@@ -132,9 +132,9 @@ def solve(
         return in_loop(work)
 
 
-def resumed(context: Context, run: str, *, jsonl: bool = False) -> int:
-    """Go on with a run where it was interrupted; one that is done is shown as it is."""
-    return in_loop(partial(_resumed, context, run, jsonl=jsonl))
+def resumed(context: Context, run: str, file: Path | None = None, *, jsonl: bool = False) -> int:
+    """Go on with a run where it was interrupted; one that is done is shown as it is. file: where its program goes."""
+    return in_loop(partial(_resumed, context, run, file, jsonl=jsonl))
 
 
 async def _solved(
@@ -173,7 +173,8 @@ async def _solved(
         return await _driven(context, world, run, target, jsonl=jsonl)
 
 
-async def _resumed(context: Context, prefix: str, *, jsonl: bool) -> int:
+async def _resumed(context: Context, prefix: str, file: Path | None, *, jsonl: bool) -> int:
+    from refiner.app.source import of_program
     from refiner.app.world import opened
     from refiner.domain.result import result_of
     from refiner.domain.state import fold
@@ -182,11 +183,16 @@ async def _resumed(context: Context, prefix: str, *, jsonl: bool) -> int:
     async with opened(loaded.settings, loaded.paths) as world:
         run = await world.store.find(prefix)
         state = fold(await world.store.events(run))
-        if state.status == "done" and state.finished:
-            context.note(f"run {run} is done; there is nothing to resume")
-            return _print(context, result_of(run, state), Target(), jsonl=jsonl)
-        await world.store.claim(run)
-        return await _driven(context, world, run, Target(), jsonl=jsonl)
+        task = state.plan.task if state.plan else None
+        if file and task and task.kind != "code":
+            raise UsageError("-o is for code, and the run is about a question or a text")
+        target = Target(of_program(file, task.program) if file and task else None, file)
+        with target.held():
+            if state.status == "done" and state.finished:
+                context.note(f"run {run} is done; there is nothing to resume")
+                return _print(context, result_of(run, state), target, jsonl=jsonl)
+            await world.store.claim(run)
+            return await _driven(context, world, run, target, jsonl=jsonl)
 
 
 async def _driven(context: Context, world: "World", run: str, target: Target, *, jsonl: bool) -> int:

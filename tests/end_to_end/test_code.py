@@ -176,6 +176,15 @@ def test_written_elsewhere(refiner: Program, project: Path) -> None:
     assert (project / "fixed.py").read_text() == MENDED
 
 
+def test_a_resumed_run_writes_where_it_is_told(refiner: Program, project: Path) -> None:
+    (project / "buggy.py").write_text(BUGGY.replace("\n", "\r\n"), newline="")
+    refiner("solve", "buggy.py", "--tests", "test_buggy.py")
+    done = refiner("solve", "--resume", "@", "-o", "buggy.py")
+    assert (done.code, done.out) == (0, "")
+    assert (project / "buggy.py").read_bytes() == MENDED.replace("\n", "\r\n").encode()
+    assert refiner("solve", "--resume", "@", "-o", "nowhere/buggy.py").code == 2
+
+
 def test_a_program_is_written_from_a_description(refiner: Program, project: Path, scripted: Scripted) -> None:
     (project / "test_buggy.py").write_text(TESTS.replace("from buggy", "from solution"))
     done = refiner("solve", "--answer-type", "code", "--tests", "test_buggy.py", stdin=b"Write add(a, b), the sum.")

@@ -82,11 +82,15 @@ def test_export_of_several(run: str, refiner: Program) -> None:
     }
 
 
-@pytest.mark.parametrize("flag", [("--max-cost", "0"), ("-n", "0"), ("-o", "new.py"), ("--patch",), ("--dry-run",)])
+@pytest.mark.parametrize("flag", [("--max-cost", "0"), ("-n", "0"), ("-i",), ("--patch",), ("--dry-run",)])
 def test_resume_leaves_no_flag_out_in_silence(flag: tuple[str, ...], run: str, refiner: Program) -> None:
     done = refiner("solve", "--resume", run, *flag)
     assert (done.code, done.out) == (2, "")
     assert done.error.startswith("--resume takes no --")
+
+
+def test_an_answer_that_is_no_program_goes_to_no_file(run: str, refiner: Program) -> None:
+    assert refiner("solve", "--resume", run, "-o", "new.py").error.startswith("-o is for code")
 
 
 def test_resume_of_a_run_that_is_done_shows_it(run: str, refiner: Program, scripted: Scripted) -> None:
