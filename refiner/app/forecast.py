@@ -71,9 +71,13 @@ def _repairs(plan: Plan, beside: int) -> tuple[int, int]:
 
 
 async def too_long(plan: Plan, provider: Provider, prompts: Prompts) -> None:
-    """Raise ContextLengthError where the task alone fills the model's context, before anything is stored or spent."""
+    """Raise ContextLengthError where the task alone fills the model's context, before anything is stored or spent.
+
+    A program that has tests is left out, for it may pass them unread; so are tests, which are cut to fit.
+    """
     context = (await provider.capabilities()).context_tokens
-    messages = (Message("system", (prompts["system"],)), Message("user", (plan.task.text,)))
+    program = plan.task.program if plan.task.program is not None and plan.task.suite is None else ""
+    messages = (Message("system", (prompts["system"],)), Message("user", (plan.task.text, program)))
     count = await provider.count(Request(messages, 1))
     if context is not None and count.exact and count.tokens >= context:
         raise ContextLengthError(
