@@ -80,14 +80,13 @@ class WorkerPool:
             try:
                 async with anyio.create_task_group() as tasks:
                     await cell.begin(inside)
-                    tasks.start_soon(cell.heard)
-                    tasks.start_soon(cell.drained)
-                    tasks.start_soon(cell.watched)
+                    for work in (cell.heard, cell.drained, cell.watched):
+                        tasks.start_soon(cell.beside, work)
                     try:
                         yield cell
                     finally:
                         ending = await cell.close()
-                        tasks.cancel_scope.cancel()
+                        cell.release()
             except BaseExceptionGroup as group:
                 _raise_sole(group)
             finally:

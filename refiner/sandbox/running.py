@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -45,6 +46,7 @@ class RunningCell:
         self._over = anyio.Event()
         self._drained = anyio.Event()
         self._sending, self._receiving = anyio.Lock(fast_acquire=True), anyio.Lock(fast_acquire=True)
+        self._beside: list[anyio.CancelScope] = []
         self._ending: Ending | None = None
         self._stopped = self._dead = False
         self._first: int | None = None
@@ -99,6 +101,17 @@ class RunningCell:
         self._channel.close()
         self._ending = self._ending or Ending(self._outcome, self._kept(), time.monotonic() - self._began)
         return self._ending
+
+    async def beside(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Work until the release, also when the user of the cell is cancelled: its end has to be heard."""
+        with anyio.CancelScope(shield=True) as scope:
+            self._beside.append(scope)
+            await work()
+
+    def release(self) -> None:
+        """End the work beside it, once it is closed."""
+        for scope in self._beside:
+            scope.cancel()
 
     async def heard(self) -> None:
         """Wait for the worker to say how the cell ended."""

@@ -50,6 +50,19 @@ async def test_nothing_is_left_for_the_next(layer: Layer) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
+async def test_a_worker_outlives_a_user_that_is_cancelled(layer: Layer) -> None:
+    async with sandboxed(layer, most=1) as sandbox:
+        with anyio.CancelScope() as scope:
+            async with sandbox.open("command") as cell:
+                used = cell.worker.pid
+                await cell.send(b'{"argv": ["sleep", "60"]}')
+                scope.cancel()
+                await cell.receive()
+        async with sandbox.open("command") as cell:
+            assert (await command(cell, "true"), cell.worker.pid) == (0, used)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
 async def test_the_same_worker_serves_until_it_is_replaced(layer: Layer) -> None:
     async with sandboxed(layer, most=1) as sandbox:
         sandbox.recycled = 4
