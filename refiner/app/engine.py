@@ -23,6 +23,7 @@ class ModelEngine:
     line: Line
     max_output_tokens: int = 1024
     temperature: float | None = 0.0
+    reasoning_effort: str | None = None
     usage: Usage = field(default_factory=Usage)
     notes: list[str] = field(default_factory=list)
 
@@ -47,6 +48,7 @@ class ModelEngine:
             self.max_output_tokens,
             self.temperature if takes.temperature else None,
             prediction=prediction if takes.prediction else None,
+            reasoning_effort=self.reasoning_effort,
         )
         async for trial in self.line.retrying():
             with trial:
@@ -69,6 +71,7 @@ async def engine(model: str = "auto", *, max_output_tokens: int = 1024, **settin
     lines = Lines(loaded.settings, loaded.paths)
     try:
         line = await lines.connect(resolve(loaded.settings, loaded.paths), loaded.settings.base_url)
-        yield ModelEngine(line, max_output_tokens, loaded.settings.temperature or 0.0)
+        own = loaded.settings
+        yield ModelEngine(line, max_output_tokens, own.temperature or 0.0, own.reasoning_effort)
     finally:
         await lines.aclose()

@@ -85,6 +85,7 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
         until=str(policy) if policy else "",
         max_output_tokens=settings.max_output_tokens,
         temperature=settings.temperature,
+        reasoning_effort=settings.reasoning_effort,
         seed=settings.seed,
         concurrency=settings.concurrency,
         adaptive=settings.vote.adaptive,

@@ -197,6 +197,11 @@ class Settings(Section):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = setting(
         None, "How freely a model samples, from 0 to 2; unset leaves it to the strategy.", example=0.7
     )
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = setting(
+        None,
+        "How much a model thinks first: none, minimal, low, medium, high, xhigh or max; unset leaves it to the model.",
+        example="low",
+    )
     seed: int = setting(0, "Fixes every shuffle, and the sampler where the provider has one.")
     concurrency: Count = setting(8, "Calls of a run at a time.")
     confirm_above: Annotated[float, Field(ge=0, allow_inf_nan=False)] = setting(

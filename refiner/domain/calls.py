@@ -37,8 +37,8 @@ class Message:
 class Request:
     """One call: messages, and how the reply is to be sampled.
 
-    max_output_tokens bounds the reply, reasoning included. temperature and seed are left out where they are None.
-    prediction is a text that most of the reply is expected to repeat.
+    max_output_tokens bounds the reply, reasoning included. What is None is left to the model. prediction is a text that
+    most of the reply is expected to repeat, reasoning_effort a word of the provider's, such as "low".
     """
 
     messages: tuple[Message, ...]
@@ -46,6 +46,7 @@ class Request:
     temperature: float | None = None
     seed: int | None = None
     prediction: str | None = None
+    reasoning_effort: str | None = None
 
 
 class Finish(StrEnum):
@@ -111,6 +112,7 @@ class Capabilities:
     temperature: bool = True
     seed: bool = False
     streaming: bool = True
+    reasoning_effort: bool = True
     prediction: bool = False
     context_tokens: int | None = None
     strong: bool = True

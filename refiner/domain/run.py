@@ -64,9 +64,9 @@ class Plan:
     """All that decides how a run goes: enough to resume it on another day. It never holds a key.
 
     chains: how many independent chains at the most. iterations: updates per chain at the most. until: a stop rule in
-    words, "" for none. temperature: None leaves it to the strategy. adaptive: a vote may stop when its lead is decided,
-    but not before `least` answers. scrutiny: a program that passes its tests is criticised once more. edit_above:
-    lines above which a program is changed by edits.
+    words, "" for none. temperature: None leaves it to the strategy, reasoning_effort: None to the model. adaptive: a
+    vote may stop when its lead is decided, but not before `least` answers. scrutiny: a program that passes its tests is
+    criticised once more. edit_above: lines above which a program is changed by edits.
     """
 
     task: Task
@@ -78,6 +78,7 @@ class Plan:
     until: str = ""
     max_output_tokens: int = 2048
     temperature: float | None = None
+    reasoning_effort: str | None = None
     seed: int = 0
     concurrency: int = 8
     adaptive: bool = True

@@ -6,20 +6,23 @@ from itertools import accumulate
 from typing import Any
 
 import httpx2
-from anthropic import AsyncAnthropic, AsyncStream
+from anthropic import APIStatusError, AsyncAnthropic, AsyncStream
 from anthropic.types import Message as Said
 from anthropic.types import RawMessageStreamEvent
 
 from refiner.domain.calls import Capabilities, Count, Finish, Message, Reply, Request, Usage
 from refiner.providers import prices, tokens, wire
 from refiner.providers.failures import CONNECT, Endpoint, cut_short, parsed_url, translated, unreadable
-from refiner.providers.reading import Answer, reply, whole
+from refiner.providers.reading import Answer, reply, told, whole
+from refiner.providers.refusals import left_out, refusal
 
 ANTHROPIC = "https://api.anthropic.com"
 LEAST_CACHED = 1024
 """Tokens: no model caches a shorter prefix, and a mark that is too early for a model costs nothing."""
 
 _MOST_MARKS = 4
+_NAMES = {"stream": "stream", "output_config": "reasoning_effort", "effort": "reasoning_effort"}
+"""What a server may refuse, as it calls it and as we do."""
 _FINISH = {
     "max_tokens": Finish.LENGTH,
     "model_context_window_exceeded": Finish.LENGTH,
@@ -56,9 +59,15 @@ class AnthropicProvider:
             max_retries=0,
         )
         self._endpoint = Endpoint(name, model, url.netloc.decode(), api_key, "ANTHROPIC_API_KEY")
+        self._refused = {"temperature"}
 
     async def capabilities(self) -> Capabilities:
-        return Capabilities(temperature=False, context_tokens=prices.context_tokens("anthropic", self._model))
+        return Capabilities(
+            temperature=False,
+            streaming="stream" not in self._refused,
+            reasoning_effort="reasoning_effort" not in self._refused,
+            context_tokens=prices.context_tokens("anthropic", self._model),
+        )
 
     async def count(self, request: Request) -> Count:
         return tokens.bound(request.messages)
@@ -72,24 +81,40 @@ class AnthropicProvider:
     async def complete(self, request: Request, on_delta: Callable[[str], None] | None = None) -> Reply:
         began = time.perf_counter()
         with translated(self._endpoint):
-            got: Any = await self._client.messages.create(**self._parameters(request, streams=on_delta is not None))
-            answer = await self._streamed(got, on_delta) if on_delta else self._plain(got)
-        refused = request.temperature is not None
-        notes = (f"{self.name} takes no temperature: it was left out",) if refused else ()
-        return reply(request, answer, self._cost, began, notes)
+            answer = await self._answer(request, on_delta)
+        return reply(request, answer, self._cost, began, left_out(self.name, request, self._refused))
 
     def _cost(self, usage: Usage, written: int) -> float | None:
         return prices.price("anthropic", self._model, usage, written=written)
 
+    async def _answer(self, request: Request, on_delta: Callable[[str], None] | None) -> Answer:
+        while True:
+            hear = None if "stream" in self._refused else on_delta
+            try:
+                got: Any = await self._client.messages.create(**self._parameters(request, streams=hear is not None))
+            except APIStatusError as error:
+                left = [name for name, ours in _NAMES.items() if ours not in self._refused]
+                if (refused := refusal(error.status_code, error.body, left)) is None:
+                    raise
+                self._refused.add(_NAMES[refused])
+                continue
+            if hear:
+                return await self._streamed(got, hear)
+            return told(self._plain(got), on_delta)
+
     def _parameters(self, request: Request, *, streams: bool) -> dict[str, Any]:
         blocks = list(_marked(request.messages))
-        system = [block for role, own in blocks if role == "system" for block in own]
+        effort = None if "reasoning_effort" in self._refused else request.reasoning_effort
+        optional = {
+            "system": [block for role, own in blocks if role == "system" for block in own],
+            "output_config": effort and {"effort": effort},
+            "stream": streams,
+        }
         return {
             "model": self._model,
             "max_tokens": request.max_output_tokens,
             "messages": [{"role": role, "content": own} for role, own in blocks if role != "system"],
-            "stream": streams,
-        } | ({"system": system} if system else {})
+        } | {name: value for name, value in optional.items() if value}
 
     def _plain(self, got: object) -> Answer:
         if not isinstance(got, Said) or not isinstance(got.content, list):

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
 from typing import Any
 
@@ -18,22 +18,21 @@ from refiner.providers.failures import (
     CONNECT,
     Endpoint,
     cut_short,
-    error_of,
     in_band_error,
     parsed_url,
     translated,
     unreadable,
 )
-from refiner.providers.reading import Answer, reply, whole
+from refiner.providers.reading import Answer, reply, told, whole
+from refiner.providers.refusals import left_out, refusal
 
 OPENAI = "https://api.openai.com/v1"
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5(?:-|$))(?!.*chat)")
 _PREDICTING = re.compile(r"^gpt-4(?:o|\.1)(?!.*(?:audio|realtime|search|transcribe|tts))")
-_REFUSES = re.compile(
-    r"(?i)unsupported|not support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|forbidden"
-)
+_UNREASONING = re.compile(r"^gpt-[34]")
 _FINISH = {"length": Finish.LENGTH, "content_filter": Finish.REFUSAL}
+_NEEDED = ("model", "messages")
 _LIMITS = ("max_completion_tokens", "max_tokens")
 
 Counter = Callable[[Request], Awaitable[Count]]
@@ -44,7 +43,8 @@ class OpenAIProvider:
 
     name is the model as the user names it, api_key None for a server that wants none. free prices every call at 0.
     counter counts a prompt where the server's own tokenizer is at hand. timeout is in seconds of silence. key_name is
-    the variable that an error about the key points to. The client, a given one too, is closed by aclose.
+    the variable that an error about the key points to. refuses: parameters that the model is known not to take. The
+    client, a given one too, is closed by aclose.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class OpenAIProvider:
         counter: Counter | None = None,
         context_tokens: int | None = None,
         key_name: str = "OPENAI_API_KEY",
+        refuses: Iterable[str] = (),
     ) -> None:
         url = parsed_url(base_url or OPENAI)
         self.name = name
@@ -78,7 +79,8 @@ class OpenAIProvider:
         self._counter = counter
         self._context_tokens = context_tokens or prices.context_tokens(self._priced, model)
         self._asked = self._official
-        self._refused = {"temperature"} if self._official and _REASONING.match(model) else set()
+        known = {"temperature": _REASONING, "reasoning_effort": _UNREASONING} if self._official else {}
+        self._refused = {*refuses, *(name for name, models in known.items() if models.match(model))}
 
     async def capabilities(self) -> Capabilities:
         """What the model takes: known for OpenAI's own, otherwise seen from what was refused so far.
@@ -91,6 +93,8 @@ class OpenAIProvider:
         return Capabilities(
             temperature="temperature" not in self._refused,
             seed="seed" not in self._refused,
+            streaming="stream" not in self._refused,
+            reasoning_effort="reasoning_effort" not in self._refused,
             prediction=self._predicts,
             context_tokens=self._context_tokens,
         )
@@ -110,9 +114,7 @@ class OpenAIProvider:
         began = time.perf_counter()
         with translated(self._endpoint):
             answer = await self._answer(request, on_delta)
-        asked = [name for name in ("temperature", "prediction") if getattr(request, name) is not None]
-        notes = tuple(f"{self.name} takes no {name}: it was left out" for name in asked if name in self._refused)
-        return reply(request, answer, self._cost, began, notes)
+        return reply(request, answer, self._cost, began, left_out(self.name, request, self._refused))
 
     def _cost(self, usage: Usage, written: int) -> float | None:
         return 0.0 if self._free else prices.price(self._priced, self._model, usage, written=written)
@@ -133,14 +135,14 @@ class OpenAIProvider:
 
     async def _answer(self, request: Request, on_delta: Callable[[str], None] | None) -> Answer:
         while True:
-            parameters = self._parameters(request, streams=on_delta is not None)
+            hear = None if "stream" in self._refused else on_delta
+            parameters = self._parameters(request, streams=hear is not None)
             try:
-                if on_delta:
-                    return await self._streamed(await self._client.chat.completions.create(**parameters), on_delta)
-                return self._plain(await self._posted(parameters))
+                if hear:
+                    return await self._streamed(await self._client.chat.completions.create(**parameters), hear)
+                return told(self._plain(await self._posted(parameters)), on_delta)
             except APIStatusError as error:
-                refused = self._named(error, parameters) if error.status_code in (400, 422) else None
-                if refused is None:
+                if (refused := self._named(error, parameters)) is None:
                     raise
                 self._refused.add(refused)
 
@@ -172,11 +174,12 @@ class OpenAIProvider:
         optional = {
             "temperature": request.temperature,
             "seed": request.seed,
+            "reasoning_effort": request.reasoning_effort,
             "prediction": predicted and {"type": "content", "content": predicted},
-            "stream": streams or None,
             "stream_options": {"include_usage": True} if streams else None,
             # A project's own default tier may cost twice what was reserved.
             "service_tier": "default" if self._official else None,
+            "stream": streams or None,
         }
         return {
             "model": self._model,
@@ -191,13 +194,7 @@ class OpenAIProvider:
 
     def _named(self, error: APIStatusError, parameters: dict[str, Any]) -> str | None:
         """The parameter that a server refuses to take, if it is one that can be left out or has another name."""
-        said = str(error_of(error.body) or error.body)
-        if not _REFUSES.search(said):
-            return None
-        names = ["temperature", "seed", "prediction", "stream_options", "service_tier", *_LIMITS]
-        named = [name for name in names if name in parameters and re.search(rf"\b{name}\b", said)]
-        param = error_of(error.body).get("param")
-        refused = param if param in named else next(iter(named), None)
+        refused = refusal(error.status_code, error.body, [name for name in parameters if name not in _NEEDED])
         if refused in _LIMITS and self._refused.intersection(_LIMITS) - {refused}:
             return None
         return refused

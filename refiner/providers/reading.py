@@ -34,6 +34,13 @@ def reply(
     return Reply(text, usage, answer.finish, time.perf_counter() - began, notes)
 
 
+def told(answer: Answer, on_delta: Callable[[str], None] | None) -> Answer:
+    """A reply that came in one piece, for whoever waits for deltas too."""
+    if on_delta:
+        on_delta(whole(answer.text))
+    return answer
+
+
 def whole(text: str) -> str:
     """The text with its lone surrogates replaced: JSON can carry them, and no terminal, file or request can."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

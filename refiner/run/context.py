@@ -220,9 +220,10 @@ class RunContext:
         return Request(
             messages,
             self.plan.max_output_tokens,
-            temperature if takes.temperature else None,
+            temperature if takes.temperature or self.plan.temperature is not None else None,
             seed if takes.seed else None,
             prediction if takes.prediction and unlimited else None,
+            self.plan.reasoning_effort,
         )
 
     def _delta(self, key: str, text: str) -> None:

@@ -201,3 +201,21 @@ def test_a_parameter_that_the_model_refuses_is_left_out_and_said(refiner: Progra
     assert (done.code, done.out) == (0, MENDED + "\n")
     assert "openai:scripted takes no temperature: it was left out" in done.err
     assert "temperature" not in scripted.asked[-1].body
+
+
+@MODELS
+def test_what_the_user_asks_of_sampling_is_sent_or_said_to_be_left_out(
+    model: str, refiner: Program, scripted: Scripted
+) -> None:
+    wanted = ("--temperature", "0.3", "--set", "reasoning_effort=low", "-m", model)
+    scripted.script = mending
+    done = refiner("solve", QUESTION, *wanted)
+    efforts = [asked.body.get("reasoning_effort") or asked.body["output_config"]["effort"] for asked in scripted.asked]
+    assert set(efforts) == {"low"}
+    assert "reasoning_effort" not in done.err
+    assert done.err.count("takes no temperature") == all("temperature" not in asked.body for asked in scripted.asked)
+    scripted.reset(unsupported("temperature", unsupported("reasoning_effort", unsupported("output_config", mending))))
+    done = refiner("solve", QUESTION, *wanted)
+    assert (done.code, done.out) == (0, MENDED + "\n")
+    assert f"{model} takes no temperature: it was left out" in done.err
+    assert f"{model} takes no reasoning_effort: it was left out" in done.err

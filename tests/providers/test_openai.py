@@ -176,6 +176,15 @@ async def test_a_reasoning_model_is_asked_without_temperature(scripted: Scripted
     assert reply.notes == ("openai:o4-mini takes no temperature: it was left out",)
 
 
+async def test_a_model_that_is_known_not_to_reason_is_asked_without_effort(scripted: Scripted) -> None:
+    made = official("gpt-4o", scripted)
+    assert not (await made.capabilities()).reasoning_effort
+    reply = await made.complete(request(reasoning_effort="low"))
+    await made.aclose()
+    assert "reasoning_effort" not in scripted.asked[0].body
+    assert reply.notes == ("openai:gpt-4o takes no reasoning_effort: it was left out",)
+
+
 async def test_the_price_of_a_reply_is_at_most_what_was_reserved(scripted: Scripted) -> None:
     scripted.script = lambda _: Reply("blue " * 10, cached=3)
     made = official("gpt-4o", scripted)

@@ -74,7 +74,14 @@ class LocalProvider:
         self._lease = lease
         self._client = client
         self._model = OpenAIProvider(
-            name, name=name, api_key=None, base_url=f"{_HOST}/v1", http_client=client, timeout=_SILENCE, free=True
+            name,
+            name=name,
+            api_key=None,
+            base_url=f"{_HOST}/v1",
+            http_client=client,
+            timeout=_SILENCE,
+            free=True,
+            refuses=("reasoning_effort",),
         )
         self._capabilities: Capabilities | None = None
 
