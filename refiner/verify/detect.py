@@ -1,10 +1,14 @@
 """What kind of answer a question asks for, and the options it offers."""
 
 import re
+from collections.abc import Iterable
 
 from refiner.domain.task import Kind, Option
 
-_LINE = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?(?:\*\*)?(?:\(([A-Z])\)|([A-Z])[).\]])(?:\*\*)?[ \t]+(?=\S)", re.MULTILINE)
+_LINE = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]+)?(?:\*\*)?(?:\(([A-Z])\)|\[?([A-Z])[).\]])(?:\*\*)?[ \t]+(?=\S)", re.MULTILINE
+)
+_LOOSE = re.compile(r"^[ \t]*(?:[-*•][ \t]+)?[(\[]?([A-Za-z])(?:[).\]]|[ \t]+[-–—])[ \t]+(?=\S)", re.MULTILINE)
 _INLINE = re.compile(r"(?<![\w)])\(([A-Z])\)\s+(?=\S)|(?<![\w(])([A-Z])\)\s+(?=\S)")
 _COLON = re.compile(r"^[ \t]*(?:\*\*)?(([A-Z])):(?:\*\*)?[ \t]+(?=\S)", re.MULTILINE)
 _BULLETS = re.compile(
@@ -54,9 +58,10 @@ def detect(text: str) -> tuple[Kind, tuple[Option, ...]]:
 def options(text: str) -> tuple[Option, ...]:
     """The options of a question that is known to be a choice; unlabelled ones are their own labels.
 
-    Labelled options come first, then bullets below "Options:", then "yes or no" and the like. () where it offers none.
+    Labelled options come first, then bullets below "Options:", then labels such as "a)" or "A -", which are mostly none
+    elsewhere, then "yes or no" and the like. () where it offers none.
     """
-    if offered := labelled(text) or _bulleted(text):
+    if offered := labelled(text) or _bulleted(text) or labelled(text, (_LOOSE,)):
         return offered
     if pairs := _SLASHED.findall(text):
         names = [word.capitalize() for word in pairs[-1]]
@@ -75,11 +80,11 @@ def _bulleted(text: str) -> tuple[Option, ...]:
     return tuple(Option(name, name) for name in names)
 
 
-def labelled(text: str) -> tuple[Option, ...]:
+def labelled(text: str, patterns: Iterable[re.Pattern[str]] = (_LINE, _INLINE, _COLON)) -> tuple[Option, ...]:
     """The last list of at least two options labelled A, B, C …, one a line or in one line; () where there is none."""
-    for pattern in (_LINE, _INLINE, _COLON):
+    for pattern in patterns:
         marks = list(pattern.finditer(text))
-        labels = [mark[1] or mark[2] for mark in marks]
+        labels = [(mark[1] or mark[2]).upper() for mark in marks]
         if pattern is _COLON and labels.count("A") > 1:
             continue  # two speakers, not two options
         starts = [at for at, label in enumerate(labels) if label == "A"]

@@ -14,6 +14,7 @@ from refiner.verify.detect import detect, options
         ("Which?\n(A) red\n(B) blue", "AB", ["red", "blue"]),
         ("Which?\nA) red\nB) blue\nC) both", "ABC", ["red", "blue", "both"]),
         ("Which?\nA. red\nB. blue", "AB", ["red", "blue"]),
+        ("Which?\n[A] red\n[B] blue", "AB", ["red", "blue"]),
         ("Which?\nA: red\nB: blue", "AB", ["red", "blue"]),
         ("Which?\n- A) red\n- B) blue", "AB", ["red", "blue"]),
         ("Which?\n**A)** red\n**B)** blue", "AB", ["red", "blue"]),
@@ -29,6 +30,14 @@ def test_labelled_options_make_a_choice(question: str, labels: str, texts: list[
     assert [option.label for option in found] == list(labels)
     assert [option.text for option in found] == texts
     assert options(question) == found
+
+
+@pytest.mark.parametrize("form", ["{})", "({})", "{}.", "[{}]", "{} -", "- {})", "{} –"])
+def test_lower_case_and_dashes_are_labels_where_a_choice_is_known(form: str) -> None:
+    for labels in ("ab", "AB"):
+        red, blue = (form.format(label) for label in labels)
+        offered = (Option("A", "red wine"), Option("B", "blue"))
+        assert options(f"Which?\n{red} red wine\n{blue} blue") == offered
 
 
 def test_bullets_below_options_make_a_choice() -> None:
