@@ -94,7 +94,8 @@ class TextualGradientDescent:
             for name, texts in extra.items()
             if texts
         )
-        return Prompt(self.prompts["system"], (*context, *sections), fill(self.prompts["update"], role=variable.role))
+        instruction = fill(self.prompts["update"], role=variable.role)
+        return Prompt(self.prompts["system"], (*context, *sections), instruction, shared=len(context))
 
     async def _rewrite(self, variable: Variable, place: str) -> Update:
         prompt, old = self.prompt(variable), variable.value
@@ -107,6 +108,7 @@ class TextualGradientDescent:
                 self.prompts["system"],
                 (Section("reply", new, whole=False),),
                 fill(self.prompts["repair"], form=self.form),
+                shared=0,
             )
             reply = await ask(self.engine, again, Role.REPAIR, place)
             new = extract(reply.text, fenced="```" not in old)

@@ -48,17 +48,23 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Sections in the order that lets calls share the longest prefix, then the instruction of the role."""
+    """Sections in the order that lets calls share the longest prefix, then the instruction of the role.
+
+    shared: how many of the sections other calls are expected to begin with, so that a cache of them pays; None is all.
+    """
 
     system: str
     sections: tuple[Section, ...]
     instruction: str
+    shared: int | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        parts = (*(str(section) for section in self.sections), self.instruction)
+        parts = [str(section) for section in self.sections]
+        shared = parts[: self.shared]
+        own = "\n\n".join((*parts[len(shared) :], self.instruction))
         system = (Message("system", (self.system,)),) if self.system else ()
-        return (*system, Message("user", parts))
+        return (*system, Message("user", (*shared, own)))
 
 
 def cut(text: str, keep: int) -> str:

@@ -194,7 +194,8 @@ class Chain:
         shown = [Section("task", seen.task.text), *(Section("tests", text, whole=False) for text in tests)]
         language = plan.task.suite.language if plan.task.suite else "python"
         instruction = fill(self.prompts[f"draft_{plan.task.kind}"], language=language.capitalize(), fence=language)
-        prompt = Prompt(self.prompts["system"], tuple(shown), instruction)
+        refined = plan.iterations and not seen.original
+        prompt = Prompt(self.prompts["system"], tuple(shown), instruction, shared=None if refined else 0)
         reply = await ask(engine, prompt, Role.ANSWER, place)
         text, parsed = reply.text.strip(), read(reply.text, seen.task)
         wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish, task=seen.task.text)

@@ -219,3 +219,25 @@ def test_what_the_user_asks_of_sampling_is_sent_or_said_to_be_left_out(
     assert (done.code, done.out) == (0, MENDED + "\n")
     assert f"{model} takes no temperature: it was left out" in done.err
     assert f"{model} takes no reasoning_effort: it was left out" in done.err
+
+
+def test_a_prompt_is_marked_for_the_cache_only_where_a_later_call_begins_with_it(
+    refiner: Program, scripted: Scripted
+) -> None:
+    """Drafts that leave at once read nothing of each other, and nobody reads on from a draft with its options dealt."""
+
+    def marked(asked: Asked) -> list[str]:
+        return [part["text"] for part in asked.body["messages"][0]["content"] if "cache_control" in part]
+
+    question = "A long story. " * 1000 + CHOICE
+    scripted.script = but("Verdict: flawed", "critique", then=lambda _: "Answer: A")
+    assert refiner("solve", question, "-m", "anthropic:scripted").code == 0
+    assert not any(marked(asked) for asked in scripted.asked)
+    scripted.reset(scripted.script)
+    assert refiner("solve", question, "-m", "anthropic:scripted", "-n", "1").code == 0
+    calls = {asked.last: marked(asked) for asked in scripted.asked if phase(asked) in ("draft", "critique", "update")}
+    plain = [marks for text, marks in calls.items() if question in text and "candidate" not in text]
+    assert [len(marks) for marks in plain] == [1]
+    later = [marks for text, marks in calls.items() if "candidate" in text]
+    assert later
+    assert all(len(marks) == 2 and plain[0] == marks[:1] for marks in later)
