@@ -34,7 +34,10 @@ _MEASURE = re.compile(
     r"|age|price|cost|profit|value|degree|angle|radius|salary|revenue|temperature|power|term)s?\b",
     re.IGNORECASE,
 )
-_FIGURE = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twice|half|dozen)\b", re.IGNORECASE)
+_FIGURE = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twice|half|dozen|in (?:square |cubic )?units)\b",
+    re.IGNORECASE,
+)
 _TERM = "0123456789.,+-*/×÷^() "
 _OPERATION = re.compile(r"\d *\)* *[-+*/×÷^] *\(* *-?\d")
 _ASKS = re.compile(r"(?:^|\b(?:is|equals?|of|result|answer)|[:=])$", re.IGNORECASE)

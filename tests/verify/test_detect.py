@@ -58,6 +58,7 @@ def test_bullets_below_options_make_a_choice() -> None:
         "A car goes 60 km in 2 hours. What is its average speed?",
         r"Find the domain of $\frac{1}{x}$.",
         "How old will he be in 3 years?",
+        "What is the length, in units, of the radius of a sphere whose volume and surface are numerically equal?",
         r"Write $\frac{3}{20}$ as a decimal.",
         "If she starts with $50 cash, how much has she left? Give dollars.",
     ],
