@@ -13,7 +13,7 @@ from refiner.domain.run import Verdict
 from refiner.prompts import Prompts, fill
 
 _VERDICT = re.compile(r"verdict\W{0,6}(correct|flawed|incorrect|wrong)\b", re.IGNORECASE)
-_CORRECT = re.compile(r"\bcorrect,? change nothing\b", re.IGNORECASE)
+_CORRECT = re.compile(r"(?:(\bnot|n['’]t)\s+(?:\w+\s+)?)?\bcorrect,? change nothing\b", re.IGNORECASE)
 
 
 def verdict(critique: str) -> Verdict:
@@ -23,7 +23,8 @@ def verdict(critique: str) -> Verdict:
     found = _VERDICT.findall(critique)
     if found:
         return Verdict.CORRECT if found[-1].lower() == "correct" else Verdict.FLAWED
-    return Verdict.CORRECT if _CORRECT.search(critique) else Verdict.FLAWED
+    denied = _CORRECT.findall(critique)
+    return Verdict.CORRECT if denied and not denied[-1] else Verdict.FLAWED
 
 
 @dataclass(frozen=True)
