@@ -67,7 +67,7 @@ async def engine(model: str = "auto", *, max_output_tokens: int = 1024, **settin
 
     Raises UsageError for a model that is not known or has no key.
     """
-    loaded = load({"model": model, **settings})
+    loaded = load(keywords={"model": model, **settings})
     lines = Lines(loaded.settings, loaded.paths)
     try:
         line = await lines.connect(resolve(loaded.settings, loaded.paths), loaded.settings.base_url)

@@ -35,7 +35,7 @@ async def solve(
     Raises RefinerError: UsageError before anything is spent, ProviderError after the retries (its `run` can be
     resumed), StoreError. A run that ends without an answer is a result with `exit` 4, not an error.
     """
-    loaded = load({"model": model, **settings}, config=config)
+    loaded = load(keywords={"model": model, **settings}, config=config)
     task = task_of(question, loaded.settings.answer_type, program, suite)
     plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
     async with opened(loaded.settings, loaded.paths) as world:

@@ -1,4 +1,4 @@
-"""One source of settings each: a file, the environment, `--set`, the flags; and how values of several are merged."""
+"""One source of settings each: a file, the environment, `--set`, flags, keywords; and how the values are merged."""
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,6 +92,12 @@ def from_flags(flags: Mapping[str, object]) -> Layer:
     return Layer(
         _nested({tuple(key.split(".")): value for key, value in flags.items() if value is not None}), where, where
     )
+
+
+def from_keywords(keywords: Mapping[str, object]) -> Layer:
+    """The settings of a call of the library; None is what it does not say."""
+    said = {tuple(key.split(".")): value for key, value in keywords.items() if value is not None}
+    return Layer(_nested(said), ".".join, ".".join)
 
 
 def leaves(values: Mapping[str, Any], above: Key = ()) -> Iterator[tuple[Key, Any]]:

@@ -10,7 +10,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from refiner.config.layers import Key, Layer, from_environment, from_file, from_flags, from_sets, leaves, merged
+from refiner.config.layers import (
+    Key,
+    Layer,
+    from_environment,
+    from_file,
+    from_flags,
+    from_keywords,
+    from_sets,
+    leaves,
+    merged,
+)
 from refiner.config.paths import Paths, exists
 from refiner.config.settings import Settings, field, keys, section
 from refiner.domain.errors import UsageError
@@ -38,13 +48,15 @@ def load(
     *,
     config: Path | None = None,
     sets: Sequence[str] = (),
+    keywords: Mapping[str, object] | None = None,
     cwd: Path | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Loaded:
     """The settings in force.
 
-    flags maps settings to what the command line says (None is unsaid), sets are texts such as "vote.most=5", config
-    is a file that stands in for the project's and is trusted as the user's own choice.
+    flags maps settings to what the command line says (None is unsaid), sets are texts such as "vote.most=5",
+    keywords what a call of the library says, config is a file that stands in for the project's and is trusted as the
+    user's own choice.
 
     Raises UsageError for a file that cannot be read, an unknown key, a wrong type, and a project's file that sets
     what its folder is not trusted with.
@@ -58,7 +70,8 @@ def load(
     trusted = user.values.get("trusted", ()) if user else ()
     if project and project_file and config is None:
         _refuse_guarded(project, project_file, trusted, user_file or paths.config / "config.toml")
-    own = [_checked(layer) for layer in (from_environment(environ), from_sets(sets), from_flags(flags or {}))]
+    said = (from_environment(environ), from_sets(sets), from_flags(flags or {}), from_keywords(keywords or {}))
+    own = [_checked(layer) for layer in said]
     for layer in filter(None, (project, *own)):
         if "trusted" in layer.values:
             raise UsageError(f"{layer.where(('trusted',))}: trusted can only be set in the user's own file")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import refiner
 from refiner.config.settings import Settings, seconds
 from refiner.config.shown import shown
 from refiner.config.sources import Loaded, load
@@ -253,3 +254,16 @@ def test_keys_are_in_no_text_of_the_settings(place: Place) -> None:
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59))
 def test_durations_add_up(hours: int, minutes: int, rest: int) -> None:
     assert seconds(f"{hours}h{minutes}m{rest}s") == hours * 3600 + minutes * 60 + rest
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"max_cots": 1}, "unknown setting max_cots; did you mean max_cost?"),
+        ({"vote": {"most": 0}}, "vote.most should be greater than or equal to 1"),
+    ],
+)
+def test_a_call_of_the_library_hears_of_its_own_keywords(keywords: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        refiner.solve_sync("q", **keywords)
+    assert str(refused.value) == said
