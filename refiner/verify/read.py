@@ -21,6 +21,7 @@ _WORDS = re.compile(
     r"|[À-ÖØ-öø-ɏЀ-\u1fff\u3000-\ud7ff\uff00-\uffef☀-➿\U0001f300-\U0001faff]"
 )
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{\w+\*?\}|\\(?:text|mathrm|mbox|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+")
+_DELIMITER = re.compile(r"\$\$|\\[\[\]]|\\(?:begin|end)\s*\{\w+\*?\}")
 _NAME = re.compile(r"\s*\\?[A-Za-z]+(?:_\w+|\([a-z]\))?\s*")
 _COPULA = re.compile(r"\b(?:is|are|was|were|be|equals?)\s+(?:(?:about|approximately|around|exactly|just|only)\s+)?")
 _RESTATED = re.compile(
@@ -70,7 +71,7 @@ def _number(text: str) -> str | None:
         if found := _values(statement):
             return found[0] if len({canonical(value) for value in found}) == 1 else None
     lines = [line.strip() for line in unmarked(text).splitlines() if line.strip()]
-    for line in reversed(lines[-2:]):
+    for line in [line for line in lines if not _DELIMITER.fullmatch(line)][:-3:-1]:
         if value := _last_value(line):
             return value
     return None
