@@ -49,7 +49,7 @@ async def _picked(context: RunContext, prompts: Prompts, counted: Tally, number:
     shown = (
         Section(f"solution_{at}", counted.steps[index].candidate.text, whole=False) for at, index in enumerate(order, 1)
     )
-    prompt = Prompt(prompts["system"], (Section("task", context.plan.task.text), *shown), prompts["compare"])
+    prompt = Prompt(prompts["system"], (Section("task", context.plan.task.text), *shown), prompts["compare"], shared=1)
     engine = StepEngine(context, 0, 0, EXPLORING if number else 0.0)
     said = next(statements((await ask(engine, prompt, Role.JUDGE, f"compare.{number}")).text), None)
     named = said.text.strip(" .*()").lower().removeprefix("solution").strip(" _") if said else ""

@@ -155,7 +155,7 @@ class Chain:
         """The drafts of several chains as one text, which is the first update of this chain."""
         shown = (Section(f"draft_{number}", draft.text) for number, draft in enumerate(drafts, 1))
         task = Section("task", self.context.plan.task.text)
-        prompt = Prompt(self.prompts["system"], (task, *shown), self.prompts["fuse"])
+        prompt = Prompt(self.prompts["system"], (task, *shown), self.prompts["fuse"], shared=1)
         reply = await ask(self._engine(0), prompt, Role.UPDATER, "fuse")
         text = extract(reply.text)
         wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish)
@@ -167,7 +167,7 @@ class Chain:
 
         async def judge(place: str, first: str, second: str) -> str:
             shown = (Section("answer_A", first), Section("answer_B", second))
-            prompt = Prompt(self.prompts["system"], (task, *shown), self.prompts["judge_text"])
+            prompt = Prompt(self.prompts["system"], (task, *shown), self.prompts["judge_text"], shared=1)
             return (await ask(self._engine(candidate.index), prompt, Role.JUDGE, place)).text
 
         task = Section("task", self.context.plan.task.text)
