@@ -36,6 +36,7 @@ def main() -> int:
     for name in (*LIBRARIES, *(f"refiner.cli.{command}" for command in COMMANDS)):
         import_module(name)
     gc.freeze()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who report
     while True:
         packet, descriptors, *_ = socket.recv_fds(requests, 1 << 18, 4)
