@@ -1,38 +1,26 @@
 """`refiner run`: look at stored runs, go on with them, end them, take them out or away."""
 
 import difflib
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from refiner.cli import errors, output
 from refiner.cli.groups import Noun
 from refiner.cli.options import Context, common
-from refiner.cli.solve import in_loop, resumed
+from refiner.cli.steer import COMMANDS
+from refiner.cli.stored import stored
 from refiner.domain.errors import NoAnswerError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from refiner.domain.result import Iteration, Result
     from refiner.domain.state import RunState
-    from refiner.domain.store import Control
     from refiner.store.sql import SqlStore
-
-T = TypeVar("T")
 
 _RUN = click.argument("run", metavar="RUN")
 
 
-class Runs(Noun):
-    """The group of `run`, which names the commands that a later version brings."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in ("watch", "fork", "pause") and not ctx.resilient_parsing:
-            raise click.UsageError(f'"run {cmd_name}" is not in this version', ctx)
-        return super().get_command(ctx, cmd_name)
-
-
-@click.group(cls=Runs)
+@click.group(cls=Noun)
 def run() -> None:
     """List, show, compare, resume and remove runs."""
 
@@ -42,7 +30,7 @@ def run() -> None:
 @common
 def list_runs(context: Context, limit: int) -> None:
     """The latest runs, newest first."""
-    rows = _stored(context, lambda store: store.runs(limit))
+    rows = stored(context, lambda store: store.runs(limit))
     if context.json:
         output.json_line(
             [
@@ -93,7 +81,7 @@ def list_runs(context: Context, limit: int) -> None:
 @common
 def show(context: Context, run: str) -> None:
     """How RUN went: its iterations, votes and usage."""
-    result = _stored(context, lambda store: _result(store, run))
+    result = stored(context, lambda store: _result(store, run))
     if context.json:
         output.json_line(result.to_json())
         return
@@ -139,7 +127,7 @@ def _read(iteration: "Iteration") -> str:
 @common
 def answer(context: Context, run: str) -> None:
     """The answer of RUN, as solve printed it."""
-    result = _stored(context, lambda store: _result(store, run))
+    result = stored(context, lambda store: _result(store, run))
     if result.answer is None:
         raise NoAnswerError(f"run {result.id} has no answer: {result.stop.detail}")
     if context.json:
@@ -159,7 +147,7 @@ def diff(context: Context, run: str, versions: str | None) -> None:
 
     Without A..B, from the first draft to the answer.
     """
-    state = _stored(context, lambda store: _state(store, run))
+    state = stored(context, lambda store: _state(store, run))
     texts = {
         f"{step.candidate.chain}/{step.candidate.index}": step.candidate.text
         for chain in state.chains.values()
@@ -191,7 +179,7 @@ def log(context: Context, run: str) -> None:
 
     from refiner.store.reading import CallRow
 
-    rows = _stored(context, calls)
+    rows = stored(context, calls)
     if context.json:
         output.json_line([asdict(row) for row in rows])
         return
@@ -220,31 +208,6 @@ def log(context: Context, run: str) -> None:
 
 
 @run.command()
-@_RUN
-@click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON, the result last.")
-@common
-def resume(context: Context, run: str, jsonl: bool) -> int:
-    """Go on with RUN where it was interrupted; nothing that was paid for is bought again."""
-    return resumed(context, run, jsonl=jsonl)
-
-
-@run.command()
-@_RUN
-@common
-def stop(context: Context, run: str) -> None:
-    """End a live RUN and keep its best answer."""
-    _ask(context, run, "stop")
-
-
-@run.command()
-@_RUN
-@common
-def cancel(context: Context, run: str) -> None:
-    """End a live RUN at once; it can be resumed."""
-    _ask(context, run, "cancel")
-
-
-@run.command()
 @click.argument("runs", metavar="RUN…", nargs=-1, required=True)
 @common
 def export(context: Context, runs: tuple[str, ...]) -> None:
@@ -255,7 +218,7 @@ def export(context: Context, runs: tuple[str, ...]) -> None:
             for recorded in await store.events(await store.find(prefix)):
                 output.event(recorded)
 
-    _stored(context, events)
+    stored(context, events)
 
 
 @run.command()
@@ -269,7 +232,7 @@ def rm(context: Context, runs: tuple[str, ...], yes: bool) -> None:
     async def found(store: "SqlStore") -> list[str]:
         return [await store.find(prefix) for prefix in runs]
 
-    names = list(dict.fromkeys(_stored(context, found)))
+    names = list(dict.fromkeys(stored(context, found)))
     ask = not yes and sys.stdin is not None and sys.stdin.isatty()
     if ask and not errors.asked(f"delete {', '.join(names)} for good?"):
         raise UsageError("nothing was deleted")
@@ -278,22 +241,10 @@ def rm(context: Context, runs: tuple[str, ...], yes: bool) -> None:
         for name in names:
             await store.remove(name)
 
-    _stored(context, removed)
+    stored(context, removed)
     if context.json:
         output.json_line({"deleted": names})
     context.note(f"deleted {', '.join(names)}")
-
-
-def _ask(context: Context, run: str, control: "Control") -> None:
-    async def asked(store: "SqlStore") -> str:
-        name = await store.find(run)
-        await store.ask(name, control)
-        return name
-
-    name = _stored(context, asked)
-    if context.json:
-        output.json_line({"id": name, "asked": control})
-    context.note(f"asked run {name} to {control}")
 
 
 async def _state(store: "SqlStore", prefix: str) -> "RunState":
@@ -326,15 +277,5 @@ def _versions(versions: str | None, state: "RunState", texts: dict[str, str]) ->
     return names[0], names[1]
 
 
-def _stored(context: Context, work: Callable[["SqlStore"], Awaitable[T]]) -> T:
-    """Open the store, do something with it, and close it again."""
-    from refiner.app.world import store_of
-
-    async def opened() -> T:
-        store = await store_of(context.paths)
-        try:
-            return await work(store)
-        finally:
-            await store.aclose()
-
-    return in_loop(opened)
+for command in COMMANDS:
+    run.add_command(command)

@@ -10,12 +10,15 @@ from typing import Literal
 
 from refiner.domain.calls import Message, Reply, Role, Usage
 from refiner.domain.code import Execution
-from refiner.domain.run import Phase, Plan, Stop, Tests, Verdict, Vote
+from refiner.domain.run import Phase, Plan, Stop, Tests, Verdict, Vote, Word
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
+    """fork: the run, chain and iteration that it begins from, as RUN@CHAIN/ITERATION."""
+
     plan: Plan
+    fork: str | None = None
     type: Literal["run-started"] = "run-started"
 
     @property
@@ -33,6 +36,18 @@ class RunResumed:
     @property
     def place(self) -> str:
         return f"resumed/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """The run heard what somebody asked of it."""
+
+    word: Word
+    type: Literal["steered"] = "steered"
+
+    @property
+    def place(self) -> str:
+        return f"steered/{self.word.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +255,7 @@ class RunFinished:
 Event = (
     RunStarted
     | RunResumed
+    | Steered
     | CallStarted
     | CallFinished
     | CallFailed

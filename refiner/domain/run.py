@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from refiner.domain.calls import Role
 from refiner.domain.task import Task
@@ -41,6 +42,21 @@ class Limits:
     tokens: int | None = None
     cost_usd: float | None = None
     seconds: float | None = None
+
+
+Control = Literal["pause", "resume", "stop", "cancel", "budget"]
+"""What a live run can be told: to make no further call for now, to go on, to end and keep its best, to end at once, and
+what it may spend from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What somebody asked of a live run; `number` rises from word to word. limits: the new ones of a budget."""
+
+    number: int
+    control: Control
+    who: str
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)

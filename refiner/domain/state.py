@@ -26,10 +26,11 @@ from refiner.domain.events import (
     RunResumed,
     RunStarted,
     Selected,
+    Steered,
 )
-from refiner.domain.run import Plan, Stop, Tests
+from refiner.domain.run import Plan, Stop, Tests, Word
 
-Status = Literal["new", "running", "done", "interrupted", "failed"]
+Status = Literal["new", "running", "paused", "done", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ class RunState:
     """All that is known of a run.
 
     chains maps a chain's number to its state. usage counts finished calls and what failed ones are booked at;
-    under_way maps the place of each call that is out to the most it can use. seconds is time spent running, from
-    event to event, without the pauses between an interruption and a resumption.
+    under_way maps the place of each call that is out to the most it can use. heard is the last word that the run was
+    told. seconds is time spent running, from event to event, without pauses and interruptions.
     """
 
     plan: Plan | None = None
@@ -109,6 +110,7 @@ class RunState:
     selected: Selected | None = None
     finished: RunFinished | None = None
     resumptions: int = 0
+    heard: int = 0
     started_at: datetime | None = None
     at: datetime | None = None
     seconds: float = 0.0
@@ -139,6 +141,8 @@ def _change(state: RunState, recorded: Recorded) -> dict[str, Any]:
             return {"plan": plan, "status": "running", "started_at": recorded.at}
         case RunResumed():
             return {"status": "running", "finished": None, "resumptions": state.resumptions + 1}
+        case Steered(word=word):
+            return {"heard": word.number, **_told(state, word)}
         case CallStarted(key=key, attempt=attempt, reserved=reserved):
             return {"under_way": MappingProxyType({**state.under_way, f"{key}#{attempt}": reserved})}
         case CallFinished(key=key, attempt=attempt, reply=Reply(usage=usage)):
@@ -176,6 +180,18 @@ def fold(events: Iterable[Recorded]) -> RunState:
 
 
 _OfStep = Executed | Evaluation | Gradient | Decision | Preferred
+
+
+def _told(state: RunState, word: Word) -> dict[str, Any]:
+    match word.control:
+        case "pause":
+            return {"status": "paused"}
+        case "resume":
+            return {"status": "running"}
+        case "budget" if state.plan is not None and word.limits is not None:
+            return {"plan": replace(state.plan, limits=word.limits)}
+        case _:
+            return {}
 
 
 def _ended(state: RunState, place: str, usage: Usage) -> dict[str, Any]:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
 from refiner.domain.events import Event, Recorded
-
-Control = Literal["stop", "cancel"]
+from refiner.domain.run import Control, Limits, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +66,12 @@ class Store(Protocol):
         """The latest runs, newest first."""
         ...
 
-    async def ask(self, run: str, control: Control) -> None:
+    async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:
         """Leave a word for the process that holds a live run. Raises UsageError when the run is not live."""
         ...
 
-    async def asked(self, run: str) -> Control | None:
-        """The word that was left for a run of this process, if any."""
+    async def asked(self, run: str, after: int) -> list[Word]:
+        """The words with a number above `after` that were left for a run, in order."""
         ...
 
     async def remove(self, run: str) -> None:

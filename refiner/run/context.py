@@ -44,8 +44,6 @@ class RunContext:
     """
 
     def __init__(self, journal: Journal, lines: Mapping[str, Line], policy: Policy, judge: Judge | None = None) -> None:
-        assert journal.state.plan is not None  # noqa: S101
-        self.plan: Plan = journal.state.plan
         self.journal = journal
         self._lines = lines
         self._policy = policy
@@ -54,11 +52,17 @@ class RunContext:
         self._places = anyio.Semaphore(self.plan.concurrency, fast_acquire=True)
         self._interrupted: Stop | None = None
         self._scopes: dict[anyio.CancelScope, bool] = {}
-        seconds = self.plan.limits.seconds
+        self._going = anyio.Event()
+        self._going.set()
         steps = (step for chain in self.state.chains.values() for step in chain.steps)
         self.answers = list(dict.fromkeys(step.candidate.parsed for step in steps if step.candidate.parsed is not None))
         self.comparing = anyio.Lock()
-        self._deadline = anyio.current_time() + seconds - self.state.seconds if seconds is not None else float("inf")
+        self._deadline = self._end()
+
+    @property
+    def plan(self) -> Plan:
+        assert self.state.plan is not None  # noqa: S101
+        return self.state.plan
 
     @property
     def state(self) -> RunState:
@@ -84,8 +88,35 @@ class RunContext:
     def interrupt(self, stop: Stop, grace: float = GRACE) -> None:
         """Start no further call; calls under way get `grace` seconds to finish. Each then raises ExhaustedError."""
         self._interrupted = stop
+        self._going.set()
         for scope, under_way in self._scopes.items():
             scope.deadline = min(scope.deadline, anyio.current_time() + (grace if under_way else 0.0))
+
+    def pause(self) -> None:
+        """Start no further call until `go_on`; calls under way are finished."""
+        if self._going.is_set() and not self._interrupted:
+            self._going = anyio.Event()
+
+    def go_on(self) -> None:
+        """Go on after a pause, which does not count as time of the run."""
+        self._deadline = self._end()
+        self._going.set()
+
+    def rebudget(self) -> None:
+        """Keep to the limits that the plan has now."""
+        self._ledger.rebudget(self.plan.limits)
+        self._deadline = self._end()
+
+    def _end(self) -> float:
+        seconds = self.plan.limits.seconds
+        return float("inf") if seconds is None else anyio.current_time() + seconds - self.state.seconds
+
+    async def _door(self) -> None:
+        """Wait out a pause. Raises ExhaustedError when the run was told to stop."""
+        if not self._going.is_set():
+            await self._going.wait()
+        if self._interrupted:
+            raise ExhaustedError(self._interrupted)
 
     async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
         return await self._line(role).provider.count(Request(messages, 1))
@@ -108,8 +139,7 @@ class RunContext:
         """
         if (recorded := self.journal.reply(key)) is not None:
             return recorded
-        if self._interrupted:
-            raise ExhaustedError(self._interrupted)
+        await self._door()
         request = self._request(key, role, messages, temperature, prediction)
         if most is not None:
             request = replace(request, max_output_tokens=min(request.max_output_tokens, most))
@@ -153,8 +183,7 @@ class RunContext:
 
     async def _effect(self, work: Callable[[Judge], Awaitable[T]]) -> T:
         assert self._judge is not None  # noqa: S101
-        if self._interrupted:
-            raise ExhaustedError(self._interrupted)
+        await self._door()
         with anyio.CancelScope(deadline=self._deadline) as scope:
             self._scopes[scope] = True
             try:

@@ -61,6 +61,11 @@ class Ledger:
             self.reserved += room.most
             return room.most
 
+    def rebudget(self, limits: Limits) -> None:
+        """Keep to other limits from now on; calls that wait for room look again."""
+        self.limits = limits
+        self._wake()
+
     def settle(self, reserved: Usage, used: Usage) -> None:
         """Book what a call used and give the rest of its reservation back."""
         self.spent += used
@@ -69,6 +74,9 @@ class Ledger:
             -reserved.calls, -reserved.input_tokens, output_tokens=-reserved.output_tokens, cost_usd=back
         )
         self.reserved = left if left.calls else Usage()
+        self._wake()
+
+    def _wake(self) -> None:
         if self._settled:
             self._settled.set()
             self._settled = None

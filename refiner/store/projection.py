@@ -22,9 +22,13 @@ from refiner.domain.events import (
     RunFinished,
     RunResumed,
     RunStarted,
+    Steered,
 )
+from refiner.domain.run import Word
 from refiner.store import tables
 from refiner.store.texts import Put
+
+OVER = ("done", "interrupted", "failed")
 
 Row = dict[str, Any]
 
@@ -80,8 +84,10 @@ def project(run: str, at: datetime, event: Event, put: Put) -> Projection:
             task = plan.task
             started = Change("running", None, task.title, task.kind.value, plan.strategy, plan.models.answer)
             return Projection(change=started)
-        case RunResumed():
+        case RunResumed() | Steered(word=Word(control="resume")):
             return Projection(change=Change("running"))
+        case Steered(word=Word(control="pause")):
+            return Projection(change=Change("paused"))
         case RunFinished(status=status, stop=stop):
             return Projection(change=Change(status, stop.reason.value))
         case CallStarted():
@@ -153,7 +159,7 @@ def _update_run() -> Update:
         "status": func.coalesce(status, of.status),
         "stop": case((status.is_(None), of.stop), else_=bindparam("new_stop", type_=String)),
         # A run that is over belongs to nobody, and may be resumed by anybody.
-        "owner": case((status != "running", None), else_=of.owner),
+        "owner": case((status.in_(OVER), None), else_=of.owner),
         "updated_at": bindparam("new_at", type_=of.updated_at.type),
     }
     most = bindparam("new_iterations", type_=of.iterations.type)

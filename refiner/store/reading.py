@@ -1,5 +1,6 @@
 """What is read from the database, each by one function over a connection."""
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Select, desc, select
 from refiner.domain.calls import Finish, Message, Role, Usage
 from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError
 from refiner.domain.events import Recorded
+from refiner.domain.run import Limits, Word
 from refiner.domain.store import RunRow
 from refiner.store import tables
 from refiner.store.codec import decode, refs
@@ -74,6 +76,15 @@ def read_runs(connection: Connection, living: Living, limit: int) -> list[RunRow
     return [_run(row, live=row.owner in alive) for row in rows]
 
 
+def read_words(connection: Connection, run: str, after: int) -> list[Word]:
+    """The words with a number above `after` that were left for the run, in order."""
+    of = tables.words.c
+    rows = connection.execute(select(tables.words).where(of.run_id == run, of.id > after).order_by(of.id))
+    return [
+        Word(row.id, row.control, row.who, Limits(**json.loads(row.limits)) if row.limits else None) for row in rows
+    ]
+
+
 def find_run(connection: Connection, prefix: str) -> str:
     """The id that a prefix, or "@" for the latest, stands for. Raises NotFoundError or AmbiguousError."""
     of = tables.runs.c
@@ -120,7 +131,7 @@ def _run(row: Any, *, live: bool) -> RunRow:
         kind=row.kind,
         strategy=row.strategy,
         model=row.model,
-        status=row.status if live or row.status not in ("new", "running") else "interrupted",
+        status=row.status if live or row.status not in ("new", "running", "paused") else "interrupted",
         live=live,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -1,7 +1,9 @@
 """The store over SQL: SQLite in a file, or PostgreSQL, with the same code."""
 
+import json
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -9,18 +11,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from ulid import ULID
 
 from refiner.domain.errors import NotFoundError, UsageError
 from refiner.domain.events import Event, Recorded
-from refiner.domain.store import Control, RunRow
+from refiner.domain.run import Control, Limits, Word
+from refiner.domain.store import RunRow
 from refiner.store import journal, tables
 from refiner.store.address import address
 from refiner.store.engine import Database, connect
 from refiner.store.faults import explained
 from refiner.store.owners import Owners, owners_of
-from refiner.store.reading import CallRow, find_run, read_calls, read_events, read_runs
+from refiner.store.reading import CallRow, find_run, read_calls, read_events, read_runs, read_words
 from refiner.store.removal import delete_run
 from refiner.store.schema import prepare
 from refiner.store.writer import Writer
@@ -116,27 +119,32 @@ class SqlStore:
             if self._live(connection, run):
                 raise UsageError(f"run {run} is being worked on: wait for it, or end it with `refiner run stop {run}`")
             self._owners.hold(self._me, connection)
-            taken = {"owner": self._me, "epoch": tables.runs.c.epoch + 1, "control": None}
+            taken = {"owner": self._me, "epoch": tables.runs.c.epoch + 1}
             connection.execute(update(tables.runs).where(tables.runs.c.id == run).values(taken))
+            # What the last holder did not hear was not meant for this one.
+            connection.execute(delete(tables.words).where(tables.words.c.run_id == run))
 
         await self._writer.do(work)
 
-    async def ask(self, run: str, control: Control) -> None:
+    async def live(self, run: str) -> bool:
+        """Whether a living process holds the run."""
+        return await self._read(lambda connection: self._live(connection, run))
+
+    async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:
         """Leave a word for the process that holds a live run. Raises UsageError when the run is not live."""
+        row = {"run_id": run, "control": control, "who": who, "at": datetime.now(UTC)}
+        row["limits"] = json.dumps(asdict(limits)) if limits else None
 
         def work(connection: Connection) -> None:
             if not self._live(connection, run):
                 raise UsageError(f"run {run} is not being worked on: there is nothing to {control}")
-            connection.execute(update(tables.runs).where(tables.runs.c.id == run).values(control=control))
+            connection.execute(insert(tables.words), row)
 
         await self._writer.do(work)
 
-    async def asked(self, run: str) -> Control | None:
-        """The word that was left for a run of this process, if any."""
-        of = tables.runs.c
-        query = select(of.control).where(of.id == run, of.owner == self._me)
-        control: Control | None = await self._read(lambda connection: connection.scalar(query))
-        return control
+    async def asked(self, run: str, after: int) -> list[Word]:
+        """The words with a number above `after` that were left for a run, in order."""
+        return await self._read(partial(read_words, run=run, after=after))
 
     async def remove(self, run: str) -> None:
         """Delete a run that is not live, and the texts that only it used. Raises UsageError where it is live."""

@@ -60,7 +60,6 @@ class Runs(Record, table=True):
     stop: str | None = None
     owner: str | None = None
     epoch: int = 0
-    control: str | None = None
     created_at: datetime = Field(sa_type=Moment, index=True)
     updated_at: datetime = Field(sa_type=Moment)
     iterations: int = 0
@@ -163,6 +162,19 @@ class Events(Record, table=True):
     payload: str
 
 
+class Words(Record, table=True):
+    """What somebody asked of a live run. limits: JSON."""
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int = Field(primary_key=True, sa_type=BigInteger().with_variant(Integer, "sqlite"))
+    run_id: str = Field(foreign_key="runs.id", ondelete="CASCADE", index=True)
+    control: str
+    who: str = Field(sa_type=Line)
+    limits: str | None = None
+    at: datetime = Field(sa_type=Moment)
+
+
 class Texts(Record, table=True):
     """digest: SHA-256 of the body as UTF-8, in hex. encoding: "plain" or "zlib"."""
 
@@ -184,7 +196,7 @@ def _table(record: type[Record]) -> Table:
     return metadata.tables[str(record.__tablename__)]
 
 
-runs, calls, events, texts, uses = (_table(record) for record in (Runs, Calls, Events, Texts, Uses))
+runs, calls, events, words, texts, uses = (_table(record) for record in (Runs, Calls, Events, Words, Texts, Uses))
 candidates, executions, evaluations, gradients, decisions = (
     _table(record) for record in (Candidates, Executions, Evaluations, Gradients, Decisions)
 )

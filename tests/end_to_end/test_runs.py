@@ -6,7 +6,19 @@ from tests.end_to_end.model import DRAFT, MENDED, QUESTION, mending
 from tests.end_to_end.program import Program
 from tests.scripted import Scripted
 
-NAMED = [("show",), ("answer",), ("diff",), ("log",), ("resume",), ("stop",), ("cancel",), ("export",), ("rm", "-y")]
+NAMED = [
+    ("show",),
+    ("answer",),
+    ("diff",),
+    ("log",),
+    ("resume",),
+    ("stop",),
+    ("cancel",),
+    ("pause",),
+    ("watch",),
+    ("export",),
+    ("rm", "-y"),
+]
 
 
 @pytest.fixture
@@ -139,23 +151,8 @@ def test_a_name_of_several_runs(words: tuple[str, ...], run: str, refiner: Progr
     assert len(refiner("run", "list", "--json").json) == 2
 
 
-@pytest.mark.parametrize("words", [("stop",), ("cancel",)])
+@pytest.mark.parametrize("words", [("stop",), ("cancel",), ("pause",), ("budget", "--max-calls", "3")])
 def test_a_run_that_is_over_cannot_be_ended(words: tuple[str, ...], run: str, refiner: Program) -> None:
     done = refiner("run", *words, run)
     assert (done.code, done.out) == (2, "")
     assert "is not being worked on" in done.error
-
-
-@pytest.mark.parametrize("word", ["watch", "fork", "pause"])
-def test_what_a_later_version_brings(word: str, refiner: Program) -> None:
-    done = refiner("run", word, "@")
-    assert done.code == 2
-    assert "is not in this version" in done.error
-
-
-def test_two_processes_may_write_at_once(refiner: Program, scripted: Scripted) -> None:
-    scripted.script = mending
-    processes = [refiner.start("solve", QUESTION) for _ in range(4)]
-    assert [process.wait().out for process in processes] == [MENDED + "\n"] * 4
-    assert len(refiner("run", "list", "--json").json) == 4
-    assert len(scripted.asked) == 16

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from refiner.domain.calls import Finish, Role, Usage
 from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError, UsageError
-from refiner.domain.events import Candidate, Event, Note
-from refiner.domain.run import Phase
+from refiner.domain.events import Candidate, Event, Note, Steered
+from refiner.domain.run import Limits, Phase, Word
 from refiner.domain.state import fold
 from refiner.domain.store import Store
 from refiner.store import sql, tables
@@ -175,20 +175,38 @@ async def test_each_claim_is_an_epoch(store: SqlStore) -> None:
         assert connection.scalar(select(tables.runs.c.epoch)) == 2
 
 
-async def test_a_word_reaches_the_holder_alone(store: SqlStore, url: str, tmp_path: Path) -> None:
+async def test_words_reach_the_holder_in_order(store: SqlStore, url: str, tmp_path: Path) -> None:
     other = SqlStore.open(url, state=tmp_path / "state")
     await store.create("r-1")
-    assert await store.asked("r-1") is None
-    await other.ask("r-1", "stop")
-    assert (await store.asked("r-1"), await other.asked("r-1")) == ("stop", None)
-    await other.ask("r-1", "cancel")
-    assert await store.asked("r-1") == "cancel"
+    assert await store.live("r-1")
+    assert await store.asked("r-1", 0) == []
+    await other.ask("r-1", "pause", "ada")
+    await other.ask("r-1", "budget", "bob", Limits(calls=3, cost_usd=0.5))
+    pause, budget = await store.asked("r-1", 0)
+    assert pause == Word(pause.number, "pause", "ada")
+    assert budget == Word(budget.number, "budget", "bob", Limits(calls=3, cost_usd=0.5))
+    assert await store.asked("r-1", pause.number) == [budget]
     await store.append("r-1", [DONE])
+    assert not await store.live("r-1")
     with pytest.raises(UsageError, match="nothing to stop"):
-        await other.ask("r-1", "stop")
-    await store.claim("r-1")
-    assert await store.asked("r-1") is None
+        await other.ask("r-1", "stop", "ada")
     await other.aclose()
+
+
+async def test_words_that_nobody_heard_are_not_for_the_next_holder(store: SqlStore) -> None:
+    await store.create("r-1")
+    await store.ask("r-1", "cancel", "ada")
+    await store.append("r-1", [DONE])
+    await store.claim("r-1")
+    assert await store.asked("r-1", 0) == []
+
+
+async def test_a_paused_run_is_still_held(store: SqlStore) -> None:
+    await store.create("r-1")
+    await store.append("r-1", [STARTED, Steered(Word(1, "pause", "ada"))])
+    assert [(row.status, row.live) for row in await store.runs()] == [("paused", True)]
+    await store.append("r-1", [Steered(Word(2, "resume", "ada"))])
+    assert [(row.status, row.live) for row in await store.runs()] == [("running", True)]
 
 
 async def test_a_removed_run_takes_its_own_texts_along(store: SqlStore) -> None:
@@ -235,7 +253,7 @@ async def test_a_run_that_is_not_there_is_not_found(store: SqlStore, work: str) 
     with pytest.raises(NotFoundError, match="no run is called r-1"):
         await getattr(store, work)("r-1")
     with pytest.raises(NotFoundError, match="no run is called r-1"):
-        await store.ask("r-1", "stop")
+        await store.ask("r-1", "stop", "ada")
 
 
 async def test_an_id_is_made_once(store: SqlStore) -> None:

@@ -1,0 +1,183 @@
+"""The commands of `refiner run` that follow a live run, steer it, or go on from where one was."""
+
+import getpass
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from refiner.cli import output
+from refiner.cli.options import Context, common
+from refiner.cli.solve import resumed
+from refiner.cli.stored import stored
+from refiner.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from refiner.domain.run import Control, Limits
+    from refiner.store.sql import SqlStore
+
+_RUN = click.argument("run", metavar="RUN")
+_JSONL = click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON, the result last.")
+
+
+@click.command()
+@_RUN
+@_JSONL
+@common
+def resume(context: Context, run: str, jsonl: bool) -> int:
+    """Go on with RUN where it was paused or interrupted; nothing that was paid for is bought again."""
+    from refiner.domain.state import fold
+
+    async def told(store: "SqlStore") -> str | None:
+        name = await store.find(run)
+        if fold(await store.events(name)).status != "paused" or not await store.live(name):
+            return None
+        await store.ask(name, "resume", getpass.getuser())
+        return name
+
+    if (name := stored(context, told)) is None:
+        return resumed(context, run, jsonl=jsonl)
+    _say(context, name, "resume")
+    return 0
+
+
+@click.command()
+@_RUN
+@common
+def pause(context: Context, run: str) -> None:
+    """Let a live RUN start no further call until `run resume`."""
+    _ask(context, run, "pause")
+
+
+@click.command()
+@_RUN
+@common
+def stop(context: Context, run: str) -> None:
+    """End a live RUN and keep its best answer."""
+    _ask(context, run, "stop")
+
+
+@click.command()
+@_RUN
+@common
+def cancel(context: Context, run: str) -> None:
+    """End a live RUN at once; it can be resumed."""
+    _ask(context, run, "cancel")
+
+
+@click.command()
+@_RUN
+@click.option("--max-calls", type=int, metavar="N", help="Calls at the most.")
+@click.option("--max-tokens", type=int, metavar="N", help="Tokens at the most, in and out.")
+@click.option("--max-cost", type=float, metavar="USD", help="US dollars at the most.")
+@click.option("--max-time", metavar="TIME", help="How long at the most, such as 90s or 10m.")
+@common
+def budget(context: Context, /, run: str, **flags: object) -> None:
+    """Raise or lower what a live RUN may spend; limits that are not named stay."""
+    from dataclasses import replace
+
+    from refiner.domain.state import fold
+
+    said = context.load(flags).settings
+    names = {"max_calls": "calls", "max_tokens": "tokens", "max_cost": "cost_usd", "max_time": "seconds"}
+    new = {names[flag]: getattr(said, flag) for flag, value in flags.items() if value is not None}
+    if not new:
+        raise UsageError("say what it may spend: --max-calls, --max-tokens, --max-cost or --max-time")
+
+    async def limits(store: "SqlStore") -> "Limits":
+        plan = fold(await store.events(await store.find(run))).plan
+        if plan is None:
+            raise UsageError(f"run {run} was never started")
+        return replace(plan.limits, **new)
+
+    _ask(context, run, "budget", stored(context, limits))
+
+
+@click.command()
+@_RUN
+@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Stop watching then, with exit 124.")
+@_JSONL
+@common
+def watch(context: Context, run: str, timeout: float | None, jsonl: bool) -> int:
+    """Follow RUN in plain text until it ends; it goes on when you leave."""
+    from refiner.cli.progress import Progress, closing
+    from refiner.cli.watching import WAIT_TIMEOUT, follow
+    from refiner.domain.result import result_of
+
+    tell: Callable[..., None] = output.event if jsonl else Progress(stream=sys.stdout, verbose=True)
+
+    async def followed(store: "SqlStore") -> int:
+        name = await store.find(run)
+        state = await follow(store, name, tell, timeout)
+        if state is None:
+            context.note(f"run {name} goes on")
+            return WAIT_TIMEOUT
+        result = result_of(name, state)
+        if context.json or jsonl:
+            output.json_line({**({"type": "result"} if jsonl else {}), **result.to_json()})
+        context.note(closing(result))
+        return result.exit
+
+    return stored(context, followed)
+
+
+@click.command()
+@click.argument("place", metavar="RUN@ITERATION")
+@click.option("--critique", metavar="TEXT|FILE", help="What the critic is to have said.")
+@click.option("--gradient", metavar="TEXT|FILE", help="What the gradient is to say.")
+@click.option("--answer", metavar="TEXT|FILE", help="What the candidate is to be.")
+@_JSONL
+@common
+def fork(
+    context: Context, place: str, critique: str | None, gradient: str | None, answer: str | None, jsonl: bool
+) -> int:
+    """Begin a new run where RUN was at ITERATION (2, or 1/2 for that of chain 1), with a text of it changed."""
+    from refiner.strategies.fork import Edit, forked
+
+    prefix, _, at = place.rpartition("@")
+    chain, _, index = at.rpartition("/")
+    if not prefix or not index.isdecimal() or (chain and not chain.isdecimal()):
+        raise UsageError(f'"{place}" names no iteration: write RUN@ITERATION, as in @@2 or r-7f3k@1/2')
+    if sum(text is not None for text in (critique, gradient, answer)) > 1:
+        raise UsageError("a fork changes one text: leave all but one of --critique, --gradient and --answer out")
+    edit = Edit(*(None if text is None else _text(text) for text in (critique, gradient, answer)))
+
+    async def made(store: "SqlStore") -> str:
+        run = await store.find(prefix)
+        events = forked(run, await store.events(run), int(chain or 0), int(index), edit)
+        name = await store.new_id()
+        await store.create(name)
+        await store.append(name, events)
+        return name
+
+    return resumed(context, stored(context, made), jsonl=jsonl)
+
+
+COMMANDS = (resume, pause, stop, cancel, budget, watch, fork)
+
+
+def _text(word: str) -> str:
+    from refiner.app.disk import contents
+
+    path = Path(word)
+    try:
+        return contents(path).decode("utf-8") if len(word) < 256 and path.is_file() else word
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{word} is not UTF-8") from error
+
+
+def _ask(context: Context, run: str, control: "Control", limits: "Limits | None" = None) -> None:
+    async def asked(store: "SqlStore") -> str:
+        name = await store.find(run)
+        await store.ask(name, control, getpass.getuser(), limits)
+        return name
+
+    _say(context, stored(context, asked), control)
+
+
+def _say(context: Context, run: str, control: "Control") -> None:
+    if context.json:
+        output.json_line({"id": run, "asked": control})
+    context.note(f"asked run {run} to {'keep to its new budget' if control == 'budget' else control}")

@@ -1,0 +1,66 @@
+"""What is asked of a live run from outside, as it reaches the run: signals, and words of other processes."""
+
+from dataclasses import dataclass, field
+
+import anyio
+
+from refiner.domain.events import Steered
+from refiner.domain.run import Stop, StopReason, Word
+from refiner.domain.store import Store
+from refiner.run.context import RunContext
+
+POLL = 0.25
+"""Seconds between two looks at what was asked of the run from another process."""
+
+
+@dataclass(slots=True)
+class Steering:
+    """Passes what is asked on to a run's context, also when it is asked before there is one."""
+
+    _context: RunContext | None = None
+    _interruptions: list[tuple[Stop, float | None]] = field(default_factory=list)
+    _started: anyio.Event = field(default_factory=anyio.Event)
+
+    def started(self, context: RunContext) -> None:
+        self._context = context
+        for stop, grace in self._interruptions:
+            _interrupt(context, stop, grace)
+        self._started.set()
+
+    def interrupt(self, stop: Stop, grace: float | None = None) -> None:
+        """End the run; grace in seconds as in RunContext.interrupt."""
+        self._interruptions.append((stop, grace))
+        if self._context:
+            _interrupt(self._context, stop, grace)
+
+    async def listen(self, store: Store, run: str, poll: float = POLL) -> None:
+        """Hear what other processes ask of the run, until it is cancelled."""
+        await self._started.wait()
+        assert self._context is not None  # noqa: S101
+        while True:
+            for word in await store.asked(run, self._context.state.heard):
+                await self.hear(self._context, word)
+            await anyio.sleep(poll)
+
+    async def hear(self, context: RunContext, word: Word) -> None:
+        """Do what the word says, and record it first."""
+        await context.record(Steered(word))
+        by = f"asked for by {word.who}"
+        match word.control:
+            case "pause":
+                context.pause()
+            case "resume":
+                context.go_on()
+            case "budget":
+                context.rebudget()
+            case "stop":
+                self.interrupt(Stop(StopReason.SIGNAL, f"stop: {by}"))
+            case "cancel":
+                self.interrupt(Stop(StopReason.SIGNAL, f"cancel: {by}"), 0.0)
+
+
+def _interrupt(context: RunContext, stop: Stop, grace: float | None) -> None:
+    if grace is None:
+        context.interrupt(stop)
+    else:
+        context.interrupt(stop, grace)
