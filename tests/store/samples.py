@@ -1,5 +1,7 @@
 """Events to store: one of each kind, and any that hypothesis can think of."""
 
+from typing import get_args
+
 from hypothesis import strategies as st
 
 from refiner.domain.calls import Finish, Message, Reply, Role, Usage
@@ -21,8 +23,9 @@ from refiner.domain.events import (
     RunResumed,
     RunStarted,
     Selected,
+    Steered,
 )
-from refiner.domain.run import Limits, Models, Phase, Plan, Stop, StopReason, Tests, Verdict, Vote
+from refiner.domain.run import Control, Limits, Models, Phase, Plan, Stop, StopReason, Tests, Verdict, Vote, Word
 from refiner.domain.task import Kind, Option, Task
 
 QUESTION = "Which of these is a noble gas, and how do you know? " * 5
@@ -62,6 +65,7 @@ TRAJECTORY: tuple[Event, ...] = (
     Selected(0, 0, (Vote("A", 1.0, 1),)),
     RunFinished("interrupted", 130, Stop(StopReason.SIGNAL, "Ctrl-C")),
     RunResumed(1),
+    Steered(Word(3, "budget", "ada", Limits(calls=9))),
 )
 
 
@@ -104,6 +108,7 @@ _keys = st.builds("{}/{}/answer".format, _few, _few)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(RunStarted, st.builds(Plan, _tasks, texts, _models, _limits, until=texts, temperature=_money)),
     st.builds(RunResumed, _few),
+    st.builds(Steered, st.builds(Word, _few, st.sampled_from(get_args(Control)), texts, st.none() | _limits)),
     st.builds(
         CallStarted,
         _keys,
