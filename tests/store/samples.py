@@ -64,8 +64,8 @@ TRAJECTORY: tuple[Event, ...] = (
     Note("openai:x takes no seed"),
     Selected(0, 0, (Vote("A", 1.0, 1),)),
     RunFinished("interrupted", 130, Stop(StopReason.SIGNAL, "Ctrl-C")),
-    RunResumed(1),
     Steered(Word(3, "budget", "ada", Limits(calls=9))),
+    RunResumed(1),
 )
 
 
