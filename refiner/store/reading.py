@@ -57,6 +57,18 @@ def read_events(connection: Connection, run: str, after: int) -> list[Recorded]:
         raise _damaged(run) from error
 
 
+def read_feed(connection: Connection, after: int, limit: int) -> list[Recorded]:
+    """The events of all runs with an id above `after`, in order. Raises StoreError where one cannot be read."""
+    of = tables.events.c
+    query = select(of.id, of.run_id, of.at, of.payload).where(of.id > after).order_by(of.id).limit(limit)
+    rows = connection.execute(query).all()
+    try:
+        texts = load(connection, {digest for row in rows for digest in refs(row.payload)})
+        return [Recorded(row.id, row.run_id, row.at, decode(row.payload, texts)) for row in rows]
+    except DAMAGED as error:
+        raise _damaged(rows[0].run_id) from error
+
+
 def read_calls(connection: Connection, run: str) -> list[CallRow]:
     """Every attempt of the run, in the order they left. Raises StoreError where one cannot be read."""
     of, uses = tables.calls.c, tables.uses.c

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from ulid import ULID
 
 from refiner.domain.errors import NotFoundError, UsageError
 from refiner.domain.events import Event, Recorded
 from refiner.domain.run import Control, Limits, Word
 from refiner.domain.store import RunRow
-from refiner.store import journal, tables
+from refiner.store import journal, queue, tables
 from refiner.store.address import address
 from refiner.store.engine import Database, connect
 from refiner.store.faults import explained
 from refiner.store.owners import Owners, owners_of
-from refiner.store.reading import CallRow, find_run, read_calls, read_events, read_runs, read_words
+from refiner.store.reading import CallRow, find_run, read_calls, read_events, read_feed, read_runs, read_words
 from refiner.store.removal import delete_run
 from refiner.store.schema import prepare
 from refiner.store.writer import Writer
@@ -87,6 +87,45 @@ class SqlStore:
 
         await self._writer.do(work)
         self._given.discard(run)
+
+    async def submit(
+        self, run: str, events: Sequence[Event], submitter: str, priority: int = 0, key: str | None = None
+    ) -> str:
+        """Put a new run into the queue of the service; its id, which is an older run's where the key is known."""
+
+        def work(connection: Connection) -> str:
+            return queue.submit(connection, run, events, submitter, priority, key)
+
+        submitted = await self._writer.do(work)
+        self._given.discard(run)
+        return submitted
+
+    async def take(self, most: int) -> list[str]:
+        """Up to so many queued runs, fairly chosen, which this process holds from now on."""
+
+        def work(connection: Connection) -> list[str]:
+            self._owners.hold(self._me, connection)
+            return queue.take(connection, self._me, most)
+
+        return await self._writer.do(work)
+
+    async def adopt(self) -> tuple[list[str], list[str]]:
+        """The queue's runs whose service died, held by this process from now on: to go on with, and to park."""
+
+        def work(connection: Connection) -> tuple[list[str], list[str]]:
+            self._owners.hold(self._me, connection)
+            return queue.adopt(connection, self._me, self._owners)
+
+        return await self._writer.do(work)
+
+    async def feed(self, after: int, limit: int = 500) -> list[Recorded]:
+        """The events of all runs with an id above `after`, in order."""
+        return await self._read(partial(read_feed, after=after, limit=limit))
+
+    async def last(self) -> int:
+        """The id of the latest event; 0 where there is none."""
+        query = select(func.max(tables.events.c.id))
+        return await self._read(lambda connection: connection.scalar(query) or 0)
 
     async def append(self, run: str, events: Sequence[Event]) -> list[Recorded]:
         """Commit events, all or none.

@@ -49,14 +49,21 @@ class Record(SQLModel, registry=registry(metadata=MetaData(naming_convention=_NA
 
 
 class Runs(Record, table=True):
-    """A line per run. owner: the process that holds it, None once it has finished; epoch counts its owners."""
+    """A line per run.
+
+    owner: the process that holds it, None before it is taken and once it has finished; epoch counts its owners. A run
+    of the service's queue has queued_at, who handed it in, and the key that makes a repeated submission the same one;
+    crashes counts the services that died over it.
+    """
+
+    __table_args__ = (Index("uq_runs_key", "key", unique=True),)
 
     id: str = Field(primary_key=True)
     title: str = Field(default="", sa_type=Line)
     kind: str = ""
     strategy: str = Field(default="", sa_type=Line)
     model: str = Field(default="", sa_type=Line)
-    status: str = "new"
+    status: str = Field(default="new", index=True)
     stop: str | None = None
     owner: str | None = None
     epoch: int = 0
@@ -67,6 +74,11 @@ class Runs(Record, table=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = 0.0
+    queued_at: datetime | None = Field(default=None, sa_type=Moment)
+    submitter: str | None = Field(default=None, sa_type=Line)
+    priority: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    key: str | None = None
+    crashes: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class OfRun(Record):

@@ -61,10 +61,10 @@ TRAJECTORY: tuple[Event, ...] = (
     Executed(0, 0, Execution(Outcome.FAILED, (Case("line 1", Outcome.FAILED, 1, "assert f()"),), output="x")),
     Preferred(0, 0, 1),
     ChainStopped(0, 1, Stop(StopReason.PATIENCE, "no better twice")),
+    Steered(Word(3, "budget", "ada", Limits(calls=9))),
     Note("openai:x takes no seed"),
     Selected(0, 0, (Vote("A", 1.0, 1),)),
     RunFinished("interrupted", 130, Stop(StopReason.SIGNAL, "Ctrl-C")),
-    Steered(Word(3, "budget", "ada", Limits(calls=9))),
     RunResumed(1),
 )
 
