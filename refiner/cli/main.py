@@ -14,6 +14,9 @@ from refiner.cli.groups import Program
 PARTS = {
     "solve": "Refine one question or one file; the answer on stdout.",
     "run": "List, show, compare, resume and remove runs.",
+    "ps": "Live runs and the queue.",
+    "serve": "The service, in the foreground.",
+    "daemon": "Ask after the service, end it, have systemd start it.",
     "policy": "List, show and check stop rules.",
     "model": "List models, ask for a price, try one, fetch one.",
     "config": "Show, check and begin settings.",
@@ -21,7 +24,7 @@ PARTS = {
     "doctor": "Say what works here: versions, paths, keys, model, database.",
     "completion": "Print the completion script of a shell.",
 }
-ABSENT = frozenset({"eval", "replay", "ps", "tui", "serve", "daemon"})
+ABSENT = frozenset({"eval", "replay", "tui"})
 """Commands of a later version; each leaves this list when it comes."""
 
 

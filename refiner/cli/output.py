@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TextIO
 
 from refiner.domain.errors import RefinerError
@@ -64,7 +63,7 @@ def json_line(value: object) -> None:
 
 def event(recorded: Recorded) -> None:
     """Write a committed event as a line of `--jsonl`."""
-    json_line({"id": recorded.id, "run": recorded.run, "at": recorded.at.isoformat(), **asdict(recorded.event)})
+    json_line(recorded.to_json())
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

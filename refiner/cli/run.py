@@ -32,25 +32,7 @@ def list_runs(context: Context, limit: int) -> None:
     """The latest runs, newest first."""
     rows = stored(context, lambda store: store.runs(limit))
     if context.json:
-        output.json_line(
-            [
-                {
-                    "id": row.id,
-                    "status": row.status,
-                    "live": row.live,
-                    "task": {"kind": row.kind, "title": row.title},
-                    "strategy": row.strategy,
-                    "model": row.model,
-                    "iterations": row.iterations,
-                    "calls": row.calls,
-                    "tokens": row.tokens,
-                    "cost_usd": row.cost_usd,
-                    "stop": row.stop,
-                    "created_at": row.created_at.isoformat(),
-                }
-                for row in rows
-            ]
-        )
+        output.json_line([row.to_json() for row in rows])
     elif not rows:
         context.note("there is no run yet: refiner solve makes one")
     else:

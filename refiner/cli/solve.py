@@ -13,14 +13,16 @@ from refiner.cli import errors, output
 from refiner.cli.code import Target, code_task
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
-from refiner.domain.errors import DaemonError, RefinerError, UsageError
+from refiner.domain.errors import RefinerError, UsageError
 
 if TYPE_CHECKING:
     from refiner.app.forecast import Forecast
     from refiner.config.sources import Loaded
+    from refiner.domain.events import Recorded
     from refiner.domain.result import Result
     from refiner.domain.run import Plan
     from refiner.domain.state import RunState
+    from refiner.domain.task import Task
     from refiner.run.context import RunContext
     from refiner.strategies.drive import World
 
@@ -59,7 +61,6 @@ _CODE = (
     click.option("-i", "--in-place", is_flag=True, help="Write the program back, and keep the old one beside it."),
     click.option("--patch", is_flag=True, help="Print a patch instead of the program."),
 )
-_NO_SERVICE = "there is no service in this version: leave --daemon and --detach out"
 
 
 def _solving(command: F) -> F:
@@ -106,8 +107,8 @@ def solve(
     """
     if tui:
         raise UsageError("the terminal UI is not in this version")
-    if daemon or detach:
-        raise DaemonError(_NO_SERVICE)
+    if detach and (output or in_place or patch):
+        raise UsageError("--detach leaves the answer with the service: leave -o, -i and --patch out")
     if resume:
         # A limit must not be left out in silence; where the model is reached may be said again.
         own = {"sandbox": sandbox, "in_place": in_place, "patch": patch, "dry_run": dry_run, **flags}
@@ -125,11 +126,31 @@ def solve(
     from refiner.providers.connect import resolve
 
     task = task or task_of(read_input(input_, context.note), loaded.settings.answer_type)
-    plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
     target = Target(source, output, in_place, patch)
+    if daemon or detach:
+        return _submitted(context, loaded, task, target, detach=detach, jsonl=jsonl)
+    plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
     with target.held():
         work = partial(_solved, context, loaded, plan, target, jsonl=jsonl, dry_run=dry_run, yes=yes, no_input=no_input)
         return in_loop(work)
+
+
+def _submitted(context: Context, loaded: "Loaded", task: "Task", target: Target, *, detach: bool, jsonl: bool) -> int:
+    from refiner.cli.progress import Progress
+    from refiner.cli.submit import follow, say, submit
+
+    run = submit(context, loaded, task)
+    if detach:
+        return say(context, run)
+    progress = Progress(verbose=context.verbose and not context.quiet, quiet=context.quiet)
+
+    def tell(heard: "Recorded") -> None:
+        progress(heard)
+        if jsonl:
+            output.event(heard)
+
+    with target.held():
+        return _print(context, follow(context, run, tell), target, jsonl=jsonl)
 
 
 def resumed(context: Context, run: str, file: Path | None = None, *, jsonl: bool = False) -> int:

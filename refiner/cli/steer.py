@@ -106,7 +106,8 @@ def watch(context: Context, run: str, timeout: float | None, jsonl: bool) -> int
     from refiner.cli.watching import WAIT_TIMEOUT, follow
     from refiner.domain.result import result_of
 
-    tell: Callable[..., None] = output.event if jsonl else Progress(stream=sys.stdout, verbose=True)
+    said = Progress(stream=sys.stdout, verbose=True, quiet=context.json)
+    tell: Callable[..., None] = output.event if jsonl else said
 
     async def followed(store: "SqlStore") -> int:
         name = await store.find(run)

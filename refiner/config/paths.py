@@ -13,7 +13,7 @@ class Paths:
     """Where everything lies.
 
     config holds the user's settings, data the database, state the log, runtime what one boot needs, cache what can be
-    made again, and models the weights. database is an SQLAlchemy URL.
+    made again, and models the weights. database is an SQLAlchemy URL, own_socket what REFINER_SOCKET says.
     """
 
     config: Path
@@ -23,6 +23,7 @@ class Paths:
     cache: Path
     models: Path
     database: str
+    own_socket: Path | None = None
 
     @classmethod
     def find(cls, environ: Mapping[str, str] = os.environ) -> "Paths":
@@ -48,7 +49,8 @@ class Paths:
         shared = platform.user_cache_path
         models = (shared if writable(shared) else cache) / "models"
         database = environ.get("REFINER_DB") or f"sqlite:///{data / 'refiner.db'}"
-        return cls(config, data, state, runtime, cache, models, database)
+        own = environ.get("REFINER_SOCKET")
+        return cls(config, data, state, runtime, cache, models, database, Path(own).absolute() if own else None)
 
     def moved(self, *, models: Path | None = None, database: str | None = None) -> "Paths":
         """The same paths with what the settings say otherwise."""
@@ -60,6 +62,11 @@ class Paths:
         scheme, _, file = self.database.partition(":///")
         sqlite = scheme.partition("+")[0] == "sqlite"
         return Path(file.partition("?")[0]) if sqlite and file and not file.startswith(":memory:") else None
+
+    @property
+    def socket(self) -> Path:
+        """Where the service listens."""
+        return self.own_socket or self.runtime / "refiner.sock"
 
     @property
     def log(self) -> Path:

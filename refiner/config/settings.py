@@ -159,6 +159,12 @@ class Code(Section):
     backup: bool = setting(True, "Keep the old file beside one that --in-place changes.")
 
 
+class Service(Section):
+    """The service, `refiner serve`."""
+
+    runs: Count = setting(8, "Runs that it drives at a time; the others wait in its queue.")
+
+
 class Settings(Section):
     """All settings. None leaves a choice to the strategy, or is no limit."""
 
@@ -221,6 +227,7 @@ class Settings(Section):
     retry: Retry = setting(Retry, "")
     sandbox: Sandbox = setting(Sandbox, "")
     code: Code = setting(Code, "")
+    service: Service = setting(Service, "")
 
 
 def section(path: Sequence[str]) -> type[Section] | None:

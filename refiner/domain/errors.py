@@ -9,6 +9,8 @@ RefinerError            1  internal
 │   ├── AuthError       5  provider_auth
 │   └── QuotaError      5  provider_quota
 ├── DaemonError         6  daemon_unreachable
+│   ├── DaemonBusyError 6  daemon_busy
+│   └── VersionError    6  version_skew
 ├── SandboxError        7  sandbox
 └── StoreError          8  store
 """
@@ -103,10 +105,22 @@ class ContextLengthError(UsageError):
 
 
 class DaemonError(RefinerError):
-    """The service is unreachable, busy or of another version."""
+    """The service cannot be reached."""
 
     exit_code = 6
     kind = "daemon_unreachable"
+
+
+class DaemonBusyError(DaemonError):
+    """A service is there already, or takes no more."""
+
+    kind = "daemon_busy"
+
+
+class VersionError(DaemonError):
+    """The service is of another version than the program that speaks to it."""
+
+    kind = "version_skew"
 
 
 class SandboxError(RefinerError):

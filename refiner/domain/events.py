@@ -4,9 +4,9 @@ Each event has a `place`, unique within its run: a step that is repeated after a
 and is then found instead of done again.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from refiner.domain.calls import Message, Reply, Role, Usage
 from refiner.domain.code import Execution
@@ -280,3 +280,7 @@ class Recorded:
     run: str
     at: datetime
     event: Event
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as a line of `--jsonl` and as the service sends it."""
+        return {"id": self.id, "run": self.run, "at": self.at.isoformat(), **asdict(self.event)}

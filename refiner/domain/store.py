@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from refiner.domain.events import Event, Recorded
 from refiner.domain.run import Control, Limits, Word
@@ -30,6 +30,23 @@ class RunRow:
     tokens: int
     cost_usd: float | None
     stop: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The line as `run list --json` and the service say it."""
+        return {
+            "id": self.id,
+            "status": self.status,
+            "live": self.live,
+            "task": {"kind": self.kind, "title": self.title},
+            "strategy": self.strategy,
+            "model": self.model,
+            "iterations": self.iterations,
+            "calls": self.calls,
+            "tokens": self.tokens,
+            "cost_usd": self.cost_usd,
+            "stop": self.stop,
+            "created_at": self.created_at.isoformat(),
+        }
 
 
 class Store(Protocol):

@@ -1,6 +1,7 @@
 """The queue of the service, which is the table of runs: handing in, taking, adopting what a dead service left."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, desc, func, insert, select, update
@@ -9,8 +10,15 @@ from refiner.domain.events import Event
 from refiner.store import journal, tables
 from refiner.store.owners import Owners
 
-PARKED = 3
-"""Services that may die over a run before it is left alone."""
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A run whose service died: whether it was paused then, and how many services have died over it by now."""
+
+    run: str
+    paused: bool
+    crashes: int
+
 
 _LIVE = ("running", "paused")
 
@@ -54,19 +62,23 @@ def take(connection: Connection, owner: str, most: int) -> list[str]:
     return taken
 
 
-def adopt(connection: Connection, owner: str, owners: Owners) -> tuple[list[str], list[str]]:
-    """The runs of the queue whose service died: those that `owner` holds from now on, and those that are parked."""
+def adopt(connection: Connection, owner: str, owners: Owners) -> list[Orphan]:
+    """The runs of the queue whose service died, the oldest first; `owner` holds them from now on."""
     of = tables.runs.c
-    query = select(of.id, of.owner, of.crashes).where(of.status.in_(_LIVE), of.queued_at.is_not(None))
+    query = select(of.id, of.owner, of.status, of.crashes).where(of.status.in_(_LIVE), of.queued_at.is_not(None))
     rows = connection.execute(query.order_by(of.queued_at)).all()
     living = owners.living({row.owner for row in rows if row.owner}, connection)
-    orphans = [row for row in rows if row.owner not in living]
-    adopted = [row.id for row in orphans if row.crashes + 1 < PARKED]
-    parked = [row.id for row in orphans if row.crashes + 1 >= PARKED]
-    for run in (*adopted, *parked):
-        connection.execute(update(tables.runs).where(of.id == run).values(crashes=of.crashes + 1))
-    _hold(connection, owner, [*adopted, *parked])
-    return adopted, parked
+    orphans = [Orphan(row.id, row.status == "paused", row.crashes + 1) for row in rows if row.owner not in living]
+    for orphan in orphans:
+        connection.execute(update(tables.runs).where(of.id == orphan.run).values(crashes=orphan.crashes))
+    _hold(connection, owner, [orphan.run for orphan in orphans])
+    return orphans
+
+
+def requeue(connection: Connection, run: str) -> None:
+    """Put a run that nobody holds into the queue again."""
+    again = {"owner": None, "status": "queued", "queued_at": datetime.now(UTC), "crashes": 0}
+    connection.execute(update(tables.runs).where(tables.runs.c.id == run).values(again))
 
 
 def _hold(connection: Connection, owner: str, runs: Sequence[str]) -> None:

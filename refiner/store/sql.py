@@ -100,6 +100,16 @@ class SqlStore:
         self._given.discard(run)
         return submitted
 
+    async def requeue(self, run: str) -> None:
+        """Put a run into the queue again. Raises UsageError where it is live, or there already."""
+
+        def work(connection: Connection) -> None:
+            if self._live(connection, run):
+                raise UsageError(f"run {run} is being worked on")
+            queue.requeue(connection, run)
+
+        await self._writer.do(work)
+
     async def take(self, most: int) -> list[str]:
         """Up to so many queued runs, fairly chosen, which this process holds from now on."""
 
@@ -109,10 +119,10 @@ class SqlStore:
 
         return await self._writer.do(work)
 
-    async def adopt(self) -> tuple[list[str], list[str]]:
-        """The queue's runs whose service died, held by this process from now on: to go on with, and to park."""
+    async def adopt(self) -> list[queue.Orphan]:
+        """The queue's runs whose service died, held by this process from now on."""
 
-        def work(connection: Connection) -> tuple[list[str], list[str]]:
+        def work(connection: Connection) -> list[queue.Orphan]:
             self._owners.hold(self._me, connection)
             return queue.adopt(connection, self._me, self._owners)
 

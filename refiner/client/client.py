@@ -1,0 +1,103 @@
+"""Requests to the service over its Unix socket."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from refiner.domain.errors import (
+    AmbiguousError,
+    DaemonBusyError,
+    DaemonError,
+    NotFoundError,
+    RefinerError,
+    SandboxError,
+    StoreError,
+    UsageError,
+)
+
+_KINDS = {
+    kind.kind: kind for kind in (UsageError, NotFoundError, AmbiguousError, DaemonBusyError, SandboxError, StoreError)
+}
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Client:
+    """One request at a time. Every method raises DaemonError where nothing answers, and the error that the service
+    tells otherwise."""
+
+    def __init__(self, path: Path, timeout: float = 30.0) -> None:
+        self._path, self._timeout = path, timeout
+
+    def get(self, place: str) -> Any:
+        return self._asked("GET", place, None, {})
+
+    def post(self, place: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+        return self._asked("POST", place, body or {}, headers or {})
+
+    def patch(self, place: str, body: object) -> Any:
+        return self._asked("PATCH", place, body, {})
+
+    def events(self, place: str, last: int | None = None) -> Iterator[tuple[str, Any]]:
+        """Server-sent events as they come: their type and what they tell, until the service says goodbye."""
+        headers = {} if last is None else {"Last-Event-ID": str(last)}
+        connection, reply = self._sent("GET", place, None, headers, timeout=None)
+        try:
+            kind = ""
+            while line := reply.readline():
+                name, _, value = line.decode().rstrip("\r\n").partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data":
+                    yield kind, value if kind == "dropped" else json.loads(value)
+        finally:
+            connection.close()
+
+    def _asked(self, method: str, place: str, body: object, headers: Mapping[str, str]) -> Any:
+        connection, reply = self._sent(method, place, body, headers, self._timeout)
+        try:
+            return json.loads(reply.read())
+        except ValueError as error:
+            raise DaemonError(f"what answers at {self._path} is no service of refiner's") from error
+        finally:
+            connection.close()
+
+    def _sent(
+        self, method: str, place: str, body: object, headers: Mapping[str, str], timeout: float | None
+    ) -> tuple[_Connection, http.client.HTTPResponse]:
+        connection = _Connection(self._path, timeout)
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            connection.request(method, place, data, {"Content-Type": "application/json", **headers})
+            reply = connection.getresponse()
+            refused = reply.read() if reply.status >= 400 else None
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise DaemonError(f"no service answers at {self._path}: `refiner serve` starts one") from error
+        if refused is not None:
+            connection.close()
+            raise _told(refused)
+        return connection, reply
+
+
+def _told(data: bytes) -> RefinerError:
+    try:
+        error = json.loads(data)["error"]
+        kind = _KINDS.get(error["kind"], RefinerError)
+        told = kind(error["message"])
+        told.run = error.get("run")
+    except (ValueError, KeyError, TypeError):
+        return DaemonError("the service answers with an error that says nothing")
+    return told

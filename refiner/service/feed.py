@@ -1,0 +1,85 @@
+"""What happens in all runs, as it is committed, for whoever listens."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+
+from refiner.domain.events import Recorded
+from refiner.run.journal import Delta
+from refiner.store.sql import SqlStore
+
+BUFFER = 2_000
+"""Events that a listener may be behind before it is dropped; it can come back with the last id that it saw."""
+
+POLL = 0.5
+"""Seconds between two looks at what other processes commit."""
+
+Heard = Recorded | Delta
+
+
+class SlowError(Exception):
+    """The listener was too slow, and is dropped."""
+
+
+@dataclass(slots=True)
+class Feed:
+    """Committed events in the order of their ids, read back from the store, and text that is still being written."""
+
+    store: SqlStore
+    _listeners: dict[MemoryObjectSendStream[Heard], None] = field(default_factory=dict)
+    _news: anyio.Event = field(default_factory=anyio.Event)
+    _last: int = 0
+
+    def heard(self, what: Heard) -> None:
+        """Told by the runs of this process: of an event that it is committed, of text what it is."""
+        if isinstance(what, Delta):
+            self._tell(what)
+        else:
+            self._news.set()
+
+    async def run(self) -> None:
+        """Pass on what is committed, until it is cancelled."""
+        self._last = await self.store.last()
+        while True:
+            self._news = anyio.Event()
+            while events := await self.store.feed(self._last):
+                for event in events:
+                    self._last = event.id
+                    self._tell(event)
+            with anyio.move_on_after(POLL):
+                await self._news.wait()
+
+    async def listen(self, after: int | None = None) -> AsyncIterator[Heard]:
+        """What happens from now on, or first all events behind the one with that id. Raises SlowError."""
+        send, receive = anyio.create_memory_object_stream[Heard](BUFFER)
+        self._listeners[send] = None
+        try:
+            seen = after if after is not None else self._last
+            while after is not None and (missed := await self.store.feed(seen)):
+                for event in missed:
+                    seen = event.id
+                    yield event
+            async for what in receive:
+                if isinstance(what, Delta) or what.id > seen:
+                    yield what
+            raise SlowError
+        finally:
+            self._listeners.pop(send, None)
+            send.close()
+            receive.close()
+
+    def close(self) -> None:
+        """Say goodbye to every listener."""
+        for send in self._listeners:
+            send.close()
+        self._listeners.clear()
+
+    def _tell(self, what: Heard) -> None:
+        for send in list(self._listeners):
+            try:
+                send.send_nowait(what)
+            except anyio.WouldBlock:
+                self._listeners.pop(send)
+                send.close()

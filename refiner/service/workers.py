@@ -1,0 +1,86 @@
+"""The runs that the service drives: taken from the queue, gone on with after a crash, steered, ended."""
+
+from dataclasses import dataclass, field
+
+import anyio
+
+from refiner.domain.errors import RefinerError, StoreError
+from refiner.domain.events import Note, RunFinished
+from refiner.domain.run import Stop, StopReason
+from refiner.domain.state import fold
+from refiner.run.steering import Steering
+from refiner.service.feed import Feed
+from refiner.store.sql import SqlStore
+from refiner.strategies.drive import World, resume_run
+
+CRASHES = 3
+"""Services that may die over a run before it is left alone."""
+
+POLL = 1.0
+"""Seconds between two looks at the queue, into which other processes may put runs."""
+
+
+@dataclass(slots=True)
+class Workers:
+    """Drives up to `most` runs at a time."""
+
+    world: World
+    store: SqlStore
+    feed: Feed
+    most: int
+    live: dict[str, Steering] = field(default_factory=dict)
+    _news: anyio.Event = field(default_factory=anyio.Event)
+    _closing: bool = False
+
+    def wake(self) -> None:
+        """There is something in the queue, or something was said to a run."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Adopt what a dead service left, then drive what is in the queue until `close`."""
+        async with anyio.create_task_group() as runs:
+            for orphan in await self.store.adopt():
+                if orphan.crashes >= CRASHES:
+                    await self._park(orphan.run)
+                    continue
+                if orphan.paused:
+                    await self.store.ask(orphan.run, "pause", "the service, which found it paused")
+                self._begin(orphan.run, runs)
+            while not self._closing:
+                self._news = anyio.Event()
+                if room := self.most - len(self.live):
+                    for run in await self.store.take(room):
+                        self._begin(run, runs)
+                with anyio.move_on_after(POLL):
+                    await self._news.wait()
+
+    def close(self, grace: float) -> None:
+        """Take no more, and interrupt what is live: calls under way have `grace` seconds to finish."""
+        self._closing = True
+        for steering in self.live.values():
+            steering.interrupt(Stop(StopReason.SIGNAL, "SIGTERM: the service is shutting down"), grace)
+        self.wake()
+
+    def _begin(self, run: str, runs: anyio.abc.TaskGroup) -> None:
+        self.live[run] = Steering()
+        runs.start_soon(self._drive, run)
+
+    async def _drive(self, run: str) -> None:
+        steering = self.live[run]
+        try:
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(steering.listen, self.store, run)
+                await resume_run(self.world, run, self.feed.heard, steering.started, streams=True)
+                beside.cancel_scope.cancel()
+        except* StoreError:
+            pass  # the run stands as it is, and is adopted again
+        except* RefinerError:
+            pass  # it has ended as failed, and says why
+        finally:
+            del self.live[run]
+            self.wake()
+
+    async def _park(self, run: str) -> None:
+        stop = Stop(StopReason.ERROR, f"{CRASHES} services died over it: `refiner run resume {run}` tries once more")
+        number = fold(await self.store.events(run)).resumptions
+        await self.store.append(run, [Note(f"parked: {stop.detail}"), RunFinished("failed", 1, stop, number)])
