@@ -70,13 +70,6 @@ def test_what_is_no_command(words: list[str], refiner: Program, scripted: Script
     assert "--help)" in done.error
 
 
-@pytest.mark.parametrize("words", [["--daemon"], ["--detach"]])
-def test_there_is_no_service_yet(words: list[str], refiner: Program) -> None:
-    done = refiner("solve", "Why?", *words)
-    assert (done.code, done.out) == (6, "")
-    assert "there is no service in this version" in done.error
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
