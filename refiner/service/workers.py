@@ -16,6 +16,8 @@ from refiner.strategies.drive import World, resume_run
 CRASHES = 3
 """Services that may die over a run before it is left alone."""
 
+SHUTDOWN = Stop(StopReason.SIGNAL, "SIGTERM: the service was shut down, and goes on with it at its next start")
+
 POLL = 1.0
 """Seconds between two looks at the queue, into which other processes may put runs."""
 
@@ -58,7 +60,7 @@ class Workers:
         """Take no more, and interrupt what is live: calls under way have `grace` seconds to finish."""
         self._closing = True
         for steering in self.live.values():
-            steering.interrupt(Stop(StopReason.SIGNAL, "SIGTERM: the service is shutting down"), grace)
+            steering.interrupt(SHUTDOWN, grace)
         self.wake()
 
     def _begin(self, run: str, runs: anyio.abc.TaskGroup) -> None:
@@ -70,8 +72,10 @@ class Workers:
         try:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(steering.listen, self.store, run)
-                await resume_run(self.world, run, self.feed.heard, steering.started, streams=True)
+                state = await resume_run(self.world, run, self.feed.heard, steering.started, streams=True)
                 beside.cancel_scope.cancel()
+            if state.finished and state.finished.stop == SHUTDOWN:
+                await self.store.requeue(run)
         except* StoreError:
             pass  # the run stands as it is, and is adopted again
         except* RefinerError:

@@ -199,6 +199,28 @@ def test_a_killed_service_goes_on_with_its_runs_and_buys_nothing_twice(
     assert refiner("run", "show", run, "--json").json["usage"]["calls"] == len(scripted.asked)
 
 
+def test_a_service_that_is_told_to_end_goes_on_at_its_next_start(
+    refiner: Program, scripted: Scripted, start: Start
+) -> None:
+    services = [start()]
+
+    def script(asked: Asked) -> Outcome:
+        if phase(asked) == "critique" and len(services) == 1:
+            services[0].signal(signal.SIGTERM)
+            services.append(services[0])
+        return mending(asked)
+
+    scripted.script = script
+    run = refiner("solve", QUESTION, "--detach").out.strip()
+    assert services[0].wait().code == 0
+    assert refiner("run", "list", "--json").json[0]["status"] == "queued"
+    start()
+    while refiner("run", "list", "--json").json[0]["status"] != "done":
+        pass
+    assert refiner("run", "answer", run).out == MENDED + "\n"
+    assert max(Counter(asked.last for asked in scripted.asked).values()) == 1
+
+
 def test_pause_resume_stop_over_the_api(client: Client, refiner: Program, scripted: Scripted, start: Start) -> None:
     service = start()
     asked: list[str] = []
