@@ -255,6 +255,8 @@ def _versions(versions: str | None, state: "RunState", texts: dict[str, str]) ->
     first, dots, last = versions.partition("..")
     names = tuple(name if "/" in name else f"0/{name}" for name in (first, last))
     if not dots or any(name not in texts for name in names):
+        if len(texts) == 1:
+            raise UsageError(f"the run has one version alone, {next(iter(texts))}: nothing was changed")
         raise UsageError(f'"{versions}" names no two versions: write A..B with two of {", ".join(texts)}')
     return names[0], names[1]
 

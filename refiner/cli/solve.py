@@ -294,7 +294,7 @@ def _print(
     context.note(closing(result))
     if failure:
         errors.note(f"error: {failure}")
-        if result.status != "done":
+        if result.status != "done" and failure.exit_code != UsageError.exit_code:
             context.note(f"`refiner run resume {result.id}` goes on where it stopped, and pays for nothing twice")
     return result.exit
 

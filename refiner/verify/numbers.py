@@ -30,6 +30,8 @@ _SIGNS: _Table = tuple(
 _TIDY: _Table = tuple(
     (re.compile(pattern), put)
     for pattern, put in (
+        (r"\\(?:begin|end)\s*\{(?:align|aligned|gather|gathered|equation|split)\*?\}", " "),
+        (r"&\s*=", "="),
         (r"\\!", ""),
         (r"(?<!\\)\\[,;: ]|\\q?quad\b|~", " "),
         (r"\{,\}", ","),

@@ -76,6 +76,11 @@ def test_versions_that_are_not_there(versions: str, run: str, refiner: Program) 
     assert "names no two versions" in done.error
 
 
+def test_versions_of_a_run_without_an_update(refiner: Program) -> None:
+    refiner("solve", QUESTION, "-n", "0")
+    assert "one version alone, 0/0" in refiner("run", "diff", "@", "0..1").error
+
+
 def test_log(run: str, refiner: Program) -> None:
     rows = refiner("run", "log", run, "--json").json
     assert [row["role"] for row in rows] == ["answer", "critic", "updater", "critic"]

@@ -142,6 +142,8 @@ def test_labels_may_be_words_and_options_numbers(task: Task, reply: str, label: 
         ("18", "18"),
         ("#### 18", "18"),
         ("Answer: 18", "18"),
+        ("Answer: \\begin{align} x &= 5 \\end{align}", "5"),
+        ("So:\n\\begin{align*}\nx &= 2 + 3 \\\\\n  &= 5\n\\end{align*}", "5"),
         ("Answer: $18", "$18"),
         ("**Answer:** 1,234.50 dollars.", "1,234.50"),
         ("The answer is $1,000,000 per year.", "$1,000,000"),
