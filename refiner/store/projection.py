@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, Table, Update, bindparam, case, func, update
+from sqlalchemy import ColumnElement, Integer, String, Table, Update, bindparam, case, func, update
 
 from refiner.domain.calls import Message, Usage
 from refiner.domain.events import (
@@ -35,7 +35,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How one or more events change the line of their run; None leaves a column as it is."""
+    """How one or more events change the line of their run; None leaves a column as it is.
+
+    answered: a call came back, so no service that died before died over this run.
+    """
 
     status: str | None = None
     stop: str | None = None
@@ -45,6 +48,7 @@ class Change:
     model: str | None = None
     iterations: int = 0
     usage: Usage = field(default_factory=Usage)
+    answered: bool = False
 
     def __add__(self, later: "Change") -> "Change":
         return Change(
@@ -56,6 +60,7 @@ class Change:
             later.model or self.model,
             max(self.iterations, later.iterations),
             self.usage + later.usage,
+            self.answered or later.answered,
         )
 
     def row(self, run: str, owner: str, at: datetime) -> Row:
@@ -63,6 +68,7 @@ class Change:
         words = ("status", "stop", "title", "kind", "strategy", "model")
         figures = {"calls": self.usage.calls, "input_tokens": self.usage.input_tokens}
         figures |= {"output_tokens": self.usage.output_tokens, "iterations": self.iterations}
+        figures |= {"answered": int(self.answered)}
         values = {word: getattr(self, word) for word in words} | figures
         values |= {"cost_usd": self.usage.cost_usd, "run": run, "held": owner, "at": at}
         return {f"new_{name}": value for name, value in values.items()}
@@ -96,7 +102,7 @@ def project(run: str, at: datetime, event: Event, put: Put) -> Projection:
             return Projection((tables.calls, {"run_id": run} | call))
         case CallFinished(reply=reply):
             outcome = {"reply": put(reply.text), "finish": reply.finish.value, "seconds": reply.seconds, "error": None}
-            return _ended(run, at, event, reply.usage, outcome)
+            return _ended(run, at, event, reply.usage, outcome, answered=True)
         case CallFailed(error=error, booked=booked):
             outcome = {"reply": None, "finish": None, "seconds": None, "error": error}
             return _ended(run, at, event, booked, outcome)
@@ -137,9 +143,13 @@ def _in_iteration(run: str, event: Evaluation | Gradient) -> Row:
     return _of(run, event) | {"iteration": event.index if event.iteration is None else event.iteration}
 
 
-def _ended(run: str, at: datetime, event: CallFinished | CallFailed, usage: Usage, outcome: Row) -> Projection:
+def _ended(
+    run: str, at: datetime, event: CallFinished | CallFailed, usage: Usage, outcome: Row, *, answered: bool = False
+) -> Projection:
     call = {"of_run": run, "of_key": event.key, "of_attempt": event.attempt}
-    return Projection(ended=call | outcome | asdict(usage) | {"ended_at": at}, change=Change(usage=usage))
+    return Projection(
+        ended=call | outcome | asdict(usage) | {"ended_at": at}, change=Change(usage=usage, answered=answered)
+    )
 
 
 def _end_call() -> Update:
@@ -159,12 +169,13 @@ def _update_run() -> Update:
         "status": func.coalesce(status, of.status),
         "stop": case((status.is_(None), of.stop), else_=bindparam("new_stop", type_=String)),
         # A run that is over belongs to nobody, and may be resumed by anybody.
-        "owner": case((status.in_(OVER), None), else_=of.owner),
+        "owner": case(*((status == over, None) for over in OVER), else_=of.owner),
         "updated_at": bindparam("new_at", type_=of.updated_at.type),
     }
     most = bindparam("new_iterations", type_=of.iterations.type)
     values["iterations"] = case((most > of.iterations, most), else_=of.iterations)
     values |= {word: func.coalesce(bindparam(f"new_{word}", type_=of[word].type), of[word]) for word in words}
+    values["crashes"] = case((bindparam("new_answered", type_=Integer) == 1, 0), else_=of.crashes)
     values |= {figure: of[figure] + bindparam(f"new_{figure}", type_=of[figure].type) for figure in sums}
     return update(tables.runs).where(of.id == bindparam("new_run"), of.owner == bindparam("new_held")).values(values)
 

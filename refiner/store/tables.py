@@ -53,7 +53,7 @@ class Runs(Record, table=True):
 
     owner: the process that holds it, None before it is taken and once it has finished; epoch counts its owners. A run
     of the service's queue has queued_at, who handed it in, and the key that makes a repeated submission the same one;
-    crashes counts the services that died over it.
+    crashes counts the services that died over it since a call of it came back last.
     """
 
     __table_args__ = (Index("uq_runs_key", "key", unique=True),)
