@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ class Client:
     def events(self, place: str, last: int | None = None) -> Iterator[tuple[str, Any]]:
         """Server-sent events as they come: their type and what they tell, until the service says goodbye."""
         headers = {} if last is None else {"Last-Event-ID": str(last)}
-        connection, reply = self._sent("GET", place, None, headers, timeout=None)
-        try:
+        with self._connected(None) as connection:
+            reply = _sent(connection, "GET", place, None, headers)
             kind = ""
             while line := reply.readline():
                 name, _, value = line.decode().rstrip("\r\n").partition(": ")
@@ -62,34 +63,36 @@ class Client:
                     kind = value
                 elif name == "data":
                     yield kind, value if kind == "dropped" else json.loads(value)
-        finally:
-            connection.close()
 
     def _asked(self, method: str, place: str, body: object, headers: Mapping[str, str]) -> Any:
-        connection, reply = self._sent(method, place, body, headers, self._timeout)
+        with self._connected(self._timeout) as connection:
+            data = _sent(connection, method, place, body, headers).read()
         try:
-            return json.loads(reply.read())
+            return json.loads(data)
         except ValueError as error:
             raise DaemonError(f"what answers at {self._path} is no service of refiner's") from error
+
+    @contextmanager
+    def _connected(self, timeout: float | None) -> Iterator[_Connection]:
+        connection = _Connection(self._path, timeout)
+        try:
+            yield connection
+        except (OSError, http.client.HTTPException) as error:
+            raise DaemonError(f"no service answers at {self._path}: `refiner serve` starts one") from error
         finally:
             connection.close()
 
-    def _sent(
-        self, method: str, place: str, body: object, headers: Mapping[str, str], timeout: float | None
-    ) -> tuple[_Connection, http.client.HTTPResponse]:
-        connection = _Connection(self._path, timeout)
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            connection.request(method, place, data, {"Content-Type": "application/json", **headers})
-            reply = connection.getresponse()
-            refused = reply.read() if reply.status >= 400 else None
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            raise DaemonError(f"no service answers at {self._path}: `refiner serve` starts one") from error
-        if refused is not None:
-            connection.close()
-            raise _told(refused)
-        return connection, reply
+
+def _sent(
+    connection: _Connection, method: str, place: str, body: object, headers: Mapping[str, str]
+) -> http.client.HTTPResponse:
+    """The reply to a request. Raises the error that the service tells."""
+    data = None if body is None else json.dumps(body).encode()
+    connection.request(method, place, data, {"Content-Type": "application/json", **headers})
+    reply = connection.getresponse()
+    if reply.status >= 400:
+        raise _told(reply.read())
+    return reply
 
 
 def _told(data: bytes) -> RefinerError:
