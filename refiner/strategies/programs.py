@@ -41,6 +41,12 @@ class Workshop:
     def language(self) -> str:
         return (self.task.suite or Suite()).language
 
+    @property
+    def documented(self) -> bool:
+        """Whether a draft has more to be written from than tests: a description, or docstrings of the given program."""
+        program = self.task.program
+        return program is None or '"""' in (outline(program) or "")
+
     async def given(self) -> Step | None:
         """The program that the task came with, as the draft of chain 0; None where there is none."""
         if self.task.program is None:
@@ -50,9 +56,8 @@ class Workshop:
     async def draft(self, chain: int, *, temperature: float, dead_ends: Sequence[str] = ()) -> Step:
         """A program written from what the task says, the given one's signatures and documentation included."""
         shape = outline(self.task.program) if self.task.program is not None else None
-        documented = shape is not None and '"""' in shape
         # A weak model copies the tests that it is shown; where the documentation says what is wanted, that is enough.
-        alone = documented and not self.context.capabilities(Role.ANSWER).strong
+        alone = shape is not None and self.documented and not self.context.capabilities(Role.ANSWER).strong
         shown = (Section("outline", f"```python\n{shape}\n```"),) if shape else ()
         about = () if alone else self._about()
         prompt = self._prompt((*about, *shown, *_dead(dead_ends)), "complete_code" if alone else "draft_code")

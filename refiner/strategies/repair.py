@@ -100,7 +100,8 @@ class _Search:
             kinds.append("mend")
         if not kinds:
             return None
-        strong = self.shop.context.capabilities(Role.ANSWER).strong
+        # Where nothing is documented, a weak model's drafts have as little to go by as its repairs.
+        strong = self.shop.context.capabilities(Role.ANSWER).strong or not self.shop.documented
         priors = _STRONG if strong else _WEAK
         beliefs = {kind: believed(priors[kind], self.scores[kind]) for kind in kinds}
         first_move = kinds[0] if strong else kinds[-1]

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 from refiner.client.client import Client
 from refiner.domain.errors import DaemonError
@@ -23,8 +24,8 @@ class Model:
     """Counts an answer up to ENOUGH, and kills the service some time after a request."""
 
     def __init__(self, dice: random.Random) -> None:
-        self.dice, self.service, self.left, self.kills = dice, None, 0, 0
-        self.service: Process | None
+        self.dice, self.left, self.kills = dice, 0, 0
+        self.service: Process | None = None
 
     def __call__(self, asked: Asked) -> str:
         self.left -= 1
@@ -71,8 +72,8 @@ def test_a_service_that_is_killed_again_and_again(refiner: Program, scripted: Sc
     assert sum(row["calls"] for row in rows(refiner)) == len(finished) + interrupted
 
 
-def rows(refiner: Program) -> list[dict[str, object]]:
-    told: list[dict[str, object]] = refiner("run", "list", "--json", "--limit", "10000").json
+def rows(refiner: Program) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = refiner("run", "list", "--json", "--limit", "10000").json
     return told
 
 

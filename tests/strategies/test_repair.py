@@ -7,9 +7,11 @@ import pytest
 
 from refiner.app.plan import plan_of, task_of
 from refiner.config.settings import Settings
+from refiner.domain.calls import Capabilities
 from refiner.domain.code import Case, Execution, Outcome, Suite
 from refiner.domain.run import Plan, StopReason
 from refiner.domain.state import RunState
+from refiner.providers.openai import OpenAIProvider
 from refiner.strategies.drive import create, resume_run
 from tests.scripted.script import Asked
 from tests.scripted.server import Scripted
@@ -226,3 +228,22 @@ async def test_edits_where_a_whole_program_was_asked_for_are_made(
     assert state.answer is not None
     assert (state.answer.candidate.text, state.answer.score) == (RIGHT, 1.0)
     assert state.usage.calls == (1 if strategy == "repair" else 3)
+
+
+@pytest.mark.parametrize(
+    ("program", "first"),
+    [
+        (BUGGY, "The candidate fails as shown above"),
+        (BUGGY.replace(":\n", ':\n    """The sum of a and b."""\n'), "Complete"),
+    ],
+)
+async def test_a_weak_model_drafts_anew_only_from_documentation(
+    scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, first: str
+) -> None:
+    async def weak(_self: OpenAIProvider) -> Capabilities:
+        return Capabilities(strong=False)
+
+    monkeypatch.setattr(OpenAIProvider, "capabilities", weak)
+    scripted.script = replies([code(RIGHT)])
+    await repaired(scripted, tmp_path, code_plan(program))
+    assert first in scripted.asked[0].last
