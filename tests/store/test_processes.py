@@ -107,6 +107,8 @@ async def test_a_forked_worker_does_not_keep_a_dead_run_alive(tmp_path: Path) ->
         child = int(line(process).split()[1])
         process.kill()
         process.wait()
+        while any("owners" in str(file.readlink()) for file in Path(f"/proc/{child}/fd").iterdir()):
+            pass  # it has not come to its first step yet
         try:
             store = SqlStore.open(url, state=tmp_path)
             await store.claim("r-a")
