@@ -101,13 +101,17 @@ async def test_one_of_many_takes_an_orphan(url: str, tmp_path: Path) -> None:
         await store.aclose()
 
 
+def holds_a_lock(pid: int) -> bool:
+    return any("owners" in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
+
+
 async def test_a_forked_worker_does_not_keep_a_dead_run_alive(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/refiner.db"
     with writing(url, tmp_path, "r-a", 0, "fork") as process:
         child = int(line(process).split()[1])
         process.kill()
         process.wait()
-        while any("owners" in str(file.readlink()) for file in Path(f"/proc/{child}/fd").iterdir()):
+        while holds_a_lock(child):
             pass  # it has not come to its first step yet
         try:
             store = SqlStore.open(url, state=tmp_path)
