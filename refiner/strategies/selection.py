@@ -101,7 +101,9 @@ def select(state: RunState, by: Voters = "iterates") -> Selected | None:
         return _selected(max(scored, key=lambda step: step.score or 0.0), state)
     if by != "nobody" and comparable(voters, state.plan.task.kind):
         counted = tally(voters)
-        if counted.steps:
+        # Of versions of a text no two may ever agree: a tie of them all says less than the critic.
+        alone = by == "iterates" and state.plan.task.kind is Kind.TEXT and counted.lead == (1, 1)
+        if counted.steps and not alone:
             return _selected(counted.steps[0], state, counted.votes)
     passed = [step for step in finals if step.evaluation and step.evaluation.verdict is Verdict.CORRECT]
     readable = [step for step in finals if step.candidate.problem is None]

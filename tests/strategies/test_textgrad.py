@@ -136,6 +136,17 @@ async def test_free_text_keeps_the_last_version_that_passed_the_gate(scripted: S
     assert state.answer.candidate.text.endswith("Version 2.")
 
 
+async def test_a_short_text_is_the_version_that_the_critic_lets_pass(scripted: Scripted, tmp_path: Path) -> None:
+    def critique(asked: Asked) -> str:
+        return "Verdict: correct, change nothing" if "wide" in asked.last else "Dry?\nVerdict: flawed"
+
+    update = "<improved>The sea is wide.</improved>"
+    scripted.script = by_role(draft="The sea is dry.", critique=critique, update=update)
+    state = await solved(scripted, tmp_path, plan("Write about the sea.", strategy="refine"))
+    assert state.answer is not None
+    assert state.answer.candidate.text == "The sea is wide."
+
+
 async def test_several_chains_vote_over_all_their_answers(scripted: Scripted, tmp_path: Path) -> None:
     def draft(asked: Asked) -> str:
         return "Answer: 41" if asked.body["temperature"] == 0 else "Answer: 42"
