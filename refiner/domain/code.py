@@ -94,7 +94,7 @@ class Execution:
         if self.outcome is Outcome.PASSED:
             return 1.0
         if self.value is not None:
-            return min(max(self.value, 0.0), 1.0)
+            return min(max(self.value, 0.0), 0.999)
         near = sum(1.0 if case.outcome is Outcome.PASSED else 0.5 * case.closeness for case in self.cases)
         return min(near / self.total, 0.999) if self.cases else 0.0
 

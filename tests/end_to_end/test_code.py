@@ -204,6 +204,12 @@ def test_a_command_judges_in_the_sandbox(refiner: Program) -> None:
     assert (done.json["exit"], done.json["answer"]) == (0, MENDED)
 
 
+@pytest.mark.usefixtures("project")
+def test_a_command_that_fails_is_no_pass_whatever_its_number(refiner: Program) -> None:
+    done = refiner("solve", "buggy.py", "--check", "sh -c 'echo 2; exit 1' {}", "-n", "0", "--json")
+    assert (done.code, done.json["tests"]) == (3, {"passed": 0, "total": 1})
+
+
 def test_a_command_may_be_a_script_of_the_user(refiner: Program, project: Path, scripted: Scripted) -> None:
     (project / "buggy.py").write_text(MENDED)
     (project / "check.sh").write_text('grep -q "a + b" "$1"\n')
