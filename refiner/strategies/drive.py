@@ -140,9 +140,11 @@ async def _finished(journal: Journal, stop: Stop) -> RunState:
         finished = RunFinished("interrupted", signal, stop, state.resumptions)
     else:
         finished = RunFinished("done", _exit(state, selected), stop, state.resumptions)
-    best = state.chain(selected.chain).steps[selected.index].execution if selected else None
-    note = [Note(shortfall(best))] if best and finished.exit == 3 else []
-    await journal.record(*([selected] if selected else []), *note, finished)
+    step = state.chain(selected.chain).steps[selected.index] if selected else None
+    notes = [Note(shortfall(step.execution))] if step and step.execution and finished.exit == 3 else []
+    if step and step.decision and step.candidate.problem not in (None, "unchanged"):
+        notes.append(Note(f"about the answer: {step.decision.reason}"))
+    await journal.record(*([selected] if selected else []), *notes, finished)
     return journal.state
 
 

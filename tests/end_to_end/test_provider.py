@@ -174,6 +174,16 @@ def test_a_draft_that_echoes_its_prompt(refiner: Program, scripted: Scripted) ->
     assert "it repeats the prompt" in told["iterations"][0]["reason"]
 
 
+@pytest.mark.parametrize("question", [QUESTION, CHOICE])
+def test_an_answer_that_cannot_be_read_is_printed_with_a_note(
+    question: str, refiner: Program, scripted: Scripted
+) -> None:
+    scripted.script = echo
+    done = refiner("solve", question, "-n", "0")
+    assert (done.code, done.out != "") == (0, True)
+    assert "about the answer: it repeats the prompt instead of answering, but it is all there is" in done.err
+
+
 @pytest.mark.parametrize("strategy", ["refine", "textgrad"])
 def test_an_update_that_echoes_its_prompt(strategy: str, refiner: Program, scripted: Scripted) -> None:
     scripted.script = lambda asked: asked.last if phase(asked) == "update" else mending(asked)
