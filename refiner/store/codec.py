@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
-
-from pydantic import Field, TypeAdapter
+from typing import Any
 
 from refiner.domain.events import Event
+from refiner.domain.wire import adapter
 from refiner.store.texts import Put, digest_of
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 _REF = "$text"
 _SHORT = 120
 """Characters that stay within an event: a digest of its own would be longer than what it saves."""
@@ -18,12 +16,12 @@ _SHORT = 120
 def encode(event: Event, put: Put) -> str:
     """The event as ASCII JSON; long texts are handed to `put`."""
     # The values go through Python and not through pydantic's own JSON, which refuses lone surrogates.
-    return json.dumps(_set_aside(_EVENT.dump_python(event, mode="json"), put))
+    return json.dumps(_set_aside(adapter().dump_python(event, mode="json"), put))
 
 
 def decode(payload: str, texts: Mapping[str, str]) -> Event:
     """The event of a payload. Raises KeyError where a text is missing, ValueError where it is no event."""
-    return _EVENT.validate_python(json.loads(payload, object_hook=lambda value: _put_back(value, texts)))
+    return adapter().validate_python(json.loads(payload, object_hook=lambda value: _put_back(value, texts)))
 
 
 def refs(payload: str) -> Iterator[str]:

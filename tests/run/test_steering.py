@@ -46,7 +46,6 @@ class Live:
 
 
 async def test_a_paused_run_starts_no_call_and_goes_on_when_it_is_told(scripted: Scripted, tmp_path: Path) -> None:
-    drafted, asked = anyio.Event(), anyio.Event()
     scripted.script = by_role(draft="It scatters.", critique="Verdict: correct, change nothing")
     async with world_of(scripted, tmp_path) as world:
         run = await create(world, plan(QUESTION, strategy="refine", answer_type="text"))
@@ -68,8 +67,6 @@ async def test_a_paused_run_starts_no_call_and_goes_on_when_it_is_told(scripted:
                 await anyio.lowlevel.checkpoint()
             assert len(scripted.asked) <= before + 1  # the one that was under way when it heard of the pause
             await live.ask("resume")
-    assert not drafted.is_set()
-    assert not asked.is_set()
     assert states[0].status == "done"
     words = [one.event.word for one in await _events(tmp_path, run, scripted) if isinstance(one.event, Steered)]
     assert [(word.control, word.who) for word in words] == [("pause", "ada"), ("resume", "ada")]
