@@ -77,7 +77,7 @@ class Workers:
             if state.finished and state.finished.stop == SHUTDOWN:
                 await self.store.requeue(run)
         except* StoreError:
-            pass  # the run stands as it is, and is adopted again
+            pass  # the run stands as it is, and is adopted at the next start
         except* RefinerError:
             pass  # it has ended as failed, and says why
         finally:
