@@ -221,7 +221,9 @@ def test_a_service_that_is_told_to_end_goes_on_at_its_next_start(
     assert max(Counter(asked.last for asked in scripted.asked).values()) == 1
 
 
-def test_a_pause_over_the_api_outlives_the_service(client: Client, refiner: Program, scripted: Scripted, start: Start) -> None:
+def test_a_pause_over_the_api_outlives_the_service(
+    client: Client, refiner: Program, scripted: Scripted, start: Start
+) -> None:
     service = start()
     asked: list[str] = []
 
