@@ -160,11 +160,22 @@ def test_any_tree_can_be_removed(tmp_path: Path) -> None:
     scratch.remove(str(folder))
 
 
+# Deep, but no deeper than a path reaches: what cannot be counted ends a cell.
+_DEEP = """
+import os
+top = os.getcwd()
+for number in range(5):
+    os.chdir(top)
+    for _ in range(1500):
+        os.mkdir(str(number))
+        os.chdir(str(number))
+"""
+
+
 async def test_a_cell_that_takes_long_to_clear_up_is_no_failure_of_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its processes are dead: the worker is at work on its files, not broken."""
-    async with sandboxed("landlock", replace(LIMITS, inodes=20_000)) as sandbox, sandbox.open("command") as cell:
-        source = "import os\nfor _ in range(3000):\n  os.mkdir('d')\n  os.chdir('d')\n"
-        assert await command(cell, "python3", "p.py", files={"p.py": source}) == 0
+    async with sandboxed("landlock", replace(LIMITS, wall=60, cpu=60, inodes=20_000)) as sandbox, sandbox.open("command") as cell:
+        assert await command(cell, "python3", "p.py", files={"p.py": _DEEP}) == 0
         monkeypatch.setattr("refiner.sandbox.running.SILENCE", 1.0)
         ending = await cell.close()
-    assert ending.outcome is not Outcome.SANDBOX
+    assert ending.outcome is None
