@@ -174,7 +174,10 @@ for number in range(5):
 
 async def test_a_cell_that_takes_long_to_clear_up_is_no_failure_of_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its processes are dead: the worker is at work on its files, not broken."""
-    async with sandboxed("landlock", replace(LIMITS, wall=60, cpu=60, inodes=20_000)) as sandbox, sandbox.open("command") as cell:
+    async with (
+        sandboxed("landlock", replace(LIMITS, wall=60, cpu=60, inodes=20_000)) as sandbox,
+        sandbox.open("command") as cell,
+    ):
         assert await command(cell, "python3", "p.py", files={"p.py": _DEEP}) == 0
         monkeypatch.setattr("refiner.sandbox.running.SILENCE", 1.0)
         ending = await cell.close()
