@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,16 @@ def connect(url: URL, *, timeout: float = 10.0, readers: int = 4) -> Database:
     lock = f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"
     event.listen(write, "begin", lambda connection: connection.exec_driver_sql(lock))
     return Database(url, read, write)
+
+
+def checkpoint(database: Database) -> None:
+    """Write SQLite's log into its file and empty it, unless somebody reads it; only in the thread that writes."""
+    with closing(database.write.raw_connection()) as connection:
+        cursor = connection.cursor()
+        (patience,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")  # who reads for long must not hold up who writes
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {patience}")
 
 
 def _make_file(path: Path) -> None:

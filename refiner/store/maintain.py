@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, select
@@ -17,7 +16,7 @@ from refiner.store.engine import Database, connect
 from refiner.store.faults import explain, explained
 from refiner.store.owners import owners_of
 from refiner.store.reading import DAMAGED
-from refiner.store.removal import delete_run, idle_runs
+from refiner.store.removal import SOME, Keep, remove_some
 from refiner.store.texts import digest_of, unpack
 
 
@@ -73,17 +72,13 @@ def prune(url: str, *, state: Path, keep_days: float | None = None, keep_bytes: 
 
     Their texts go unless another run uses them. Raises UsageError for `keep_bytes` with PostgreSQL.
     """
-    removed = 0
+    removed, some = 0, SOME
     with _opened(url) as database:
-        if keep_bytes is not None and not database.sqlite:
-            raise UsageError("the size of a PostgreSQL database cannot be bounded here: bound the age of its runs")
-        before = datetime.now(UTC) - timedelta(days=keep_days) if keep_days is not None else None
-        with database.write.begin() as connection:
-            for run, changed_at in idle_runs(connection, owners_of(database, state)):
-                old = before is not None and changed_at < before
-                if old or (keep_bytes is not None and _used_bytes(connection) > keep_bytes):
-                    delete_run(connection, run)
-                    removed += 1
+        owners = owners_of(database, state)
+        while some == SOME:
+            with database.write.begin() as connection:
+                some = remove_some(connection, owners, Keep(keep_days, keep_bytes))
+            removed += some
         return Pruned(removed, _shrink(Path(shown(database.url))) if database.sqlite else 0)
 
 
@@ -127,14 +122,6 @@ def _broken_events(connection: Connection) -> Iterator[str]:
                 yield f"run {run}, step {place}: " + (
                     "a text is missing" if isinstance(error, KeyError) else "no event"
                 )
-
-
-def _used_bytes(connection: Connection) -> int:
-    pages, free, size = (
-        connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)
 
 
 def _shrink(file: Path) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zlib import error as ZlibError  # noqa: N812
 
-from sqlalchemy import Connection, Select, desc, select
+from sqlalchemy import Connection, Select, desc, func, select
 
 from refiner.domain.calls import Finish, Message, Role, Usage
 from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError
@@ -43,6 +43,17 @@ class CallRow:
     seconds: float | None
     error: str | None
     started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the runs of one status come to. cost_usd: of the calls whose price is known."""
+
+    status: str
+    runs: int
+    calls: int
+    tokens: int
+    cost_usd: float
 
 
 def read_events(connection: Connection, run: str, after: int) -> list[Recorded]:
@@ -86,6 +97,17 @@ def read_runs(connection: Connection, living: Living, limit: int) -> list[RunRow
     rows = connection.execute(select(tables.runs).order_by(desc(of.created_at), desc(of.id)).limit(limit)).all()
     alive = living({row.owner for row in rows if row.owner}, connection)
     return [_run(row, live=row.owner in alive) for row in rows]
+
+
+def read_totals(connection: Connection) -> list[Totals]:
+    """What all runs come to, by the status that they have in the table."""
+    of = tables.runs.c
+    sums = (func.sum(each) for each in (of.calls, of.input_tokens + of.output_tokens, func.coalesce(of.cost_usd, 0)))
+    query = select(of.status, func.count(), *sums).group_by(of.status).order_by(of.status)
+    return [
+        Totals(status, runs, int(calls), int(tokens), float(cost))
+        for status, runs, calls, tokens, cost in connection.execute(query)
+    ]
 
 
 def read_words(connection: Connection, run: str, after: int) -> list[Word]:

@@ -20,11 +20,21 @@ from refiner.domain.run import Control, Limits, Word
 from refiner.domain.store import RunRow
 from refiner.store import journal, queue, tables
 from refiner.store.address import address
-from refiner.store.engine import Database, connect
+from refiner.store.engine import Database, checkpoint, connect
 from refiner.store.faults import explained
 from refiner.store.owners import Owners, owners_of
-from refiner.store.reading import CallRow, find_run, read_calls, read_events, read_feed, read_runs, read_words
-from refiner.store.removal import delete_run
+from refiner.store.reading import (
+    CallRow,
+    Totals,
+    find_run,
+    read_calls,
+    read_events,
+    read_feed,
+    read_runs,
+    read_totals,
+    read_words,
+)
+from refiner.store.removal import SOME, Keep, delete_run, remove_some
 from refiner.store.schema import prepare
 from refiner.store.writer import Writer
 
@@ -194,6 +204,20 @@ class SqlStore:
     async def asked(self, run: str, after: int) -> list[Word]:
         """The words with a number above `after` that were left for a run, in order."""
         return await self._read(partial(read_words, run=run, after=after))
+
+    async def prune(self, keep: Keep) -> None:
+        """Remove old runs as `refiner db prune` does, while others write; the file stays as large as it was."""
+        while await self._writer.do(partial(remove_some, owners=self._owners, keep=keep)) == SOME:
+            pass
+
+    async def totals(self) -> list[Totals]:
+        """What all runs come to, by their status."""
+        return await self._read(read_totals)
+
+    async def checkpoint(self) -> None:
+        """Write SQLite's log into the database file and empty it; nothing where somebody still reads it."""
+        if self._database.sqlite:
+            await self._writer.aside(partial(checkpoint, self._database))
 
     async def remove(self, run: str) -> None:
         """Delete a run that is not live, and the texts that only it used. Raises UsageError where it is live."""

@@ -58,6 +58,13 @@ class Writer:
         result: T = await self._submit(work)
         return result
 
+    async def aside(self, work: Callable[[], T]) -> T:
+        """The result of `work`, run in the thread between two transactions."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except Exception as error:
+            raise self._explained(error) from error
+
     async def aclose(self) -> None:
         """Commit what is waiting, and end the thread."""
         self._closed = True

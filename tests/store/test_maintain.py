@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, text, update
 from refiner.domain.errors import StoreError, UsageError
 from refiner.domain.events import Note
 from refiner.store import maintain, tables
+from refiner.store.removal import SOME, Keep, remove_some
 from refiner.store.sql import SqlStore
 from refiner.store.texts import digest_of
 from tests.store.samples import DONE, STARTED, TRAJECTORY
@@ -150,3 +151,32 @@ async def test_nothing_is_pruned_that_was_not_asked_for(
             maintain.prune(url, state=tmp_path / "state", keep_bytes=1)
     with store._database.read.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM events")) == 1
+
+
+async def test_a_live_store_is_pruned_some_at_a_time(store: SqlStore) -> None:
+    for run in (f"r-{number}" for number in range(2 * SOME + 1)):
+        await store.create(run)
+        await store.append(run, [STARTED, DONE])
+    await store.submit("r-waits", [STARTED], "ada")
+    with store._database.write.begin() as connection:
+        assert remove_some(connection, store._owners, Keep(days=0)) == SOME
+    await store.create("r-held")
+    await store.prune(Keep(days=0))
+    assert {row.id for row in await store.runs()} == {"r-waits", "r-held"}
+
+
+async def test_the_log_is_emptied_unless_somebody_reads_it(tmp_path: Path) -> None:
+    store = SqlStore.open(f"sqlite:///{tmp_path}/refiner.db", state=tmp_path)
+    await store.create("r-1")
+    log = tmp_path / "refiner.db-wal"
+    with closing(sqlite3.connect(tmp_path / "refiner.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM runs").fetchall()
+        await store.append("r-1", TRAJECTORY)
+        await store.checkpoint()
+        assert log.stat().st_size > 0
+    await store.checkpoint()
+    assert log.stat().st_size == 0
+    await store.append("r-1", [Note("later")])
+    assert len(await store.events("r-1")) == len(TRAJECTORY) + 1
+    await store.aclose()
