@@ -165,6 +165,38 @@ class Service(Section):
     runs: Count = setting(8, "Runs that it drives at a time; the others wait in its queue.")
 
 
+class Upkeep(Section):
+    """What the service does by itself each night; see `refiner schedule`."""
+
+    nightly: str = setting("0 3 * * *", "When, as crontab writes it, in local time.")
+    backup: Folder | None = setting(
+        None, "A folder for copies of the database; unset makes none.", example="~/backups", guarded=True
+    )
+    backups: Count = setting(7, "Copies that are kept.", guarded=True)
+    keep_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = setting(
+        None, "Runs unchanged for longer are removed.", unit="days", example=90, guarded=True
+    )
+    keep_bytes: Count | None = setting(
+        None, "The oldest runs are removed until the database holds no more.", example=5_000_000_000, guarded=True
+    )
+
+
+class Schedule(Section):
+    """A task of your own that the service solves again and again, and how: the settings of its runs."""
+
+    cron: str | None = setting(
+        None,
+        "When, as crontab writes it, in local time: minute, hour, day, month, weekday.",
+        example="0 7 * * mon-fri",
+        guarded=True,
+    )
+    input: str | None = setting(None, "The text to solve.", example="Name a prime above 100.", guarded=True)
+    file: Folder | None = setting(
+        None, "Or a file that holds it, read anew each time.", example="daily.md", guarded=True
+    )
+    settings: dict[str, Any] = setting(dict, "", example={"strategy": "vote", "max_cost": 0.05})
+
+
 class Settings(Section):
     """All settings. None leaves a choice to the strategy, or is no limit."""
 
@@ -220,14 +252,18 @@ class Settings(Section):
     vote: Vote = setting(Vote, "")
     local: Local = setting(Local, "")
     providers: Providers = setting(Providers, "")
-    servers: dict[str, Server] = setting(dict, "An OpenAI-compatible server of your own.")
+    servers: dict[str, Server] = setting(dict, "")
     prompts: Prompts = setting(Prompts, "")
-    policies: dict[str, str] = setting(dict, "Stop rules by name, for `policy`.")
+    policies: dict[str, str] = setting(
+        dict, "Stop rules by name, for `policy`.", example={"thrifty": "agree:2 | cost:0.25"}
+    )
     store: Store = setting(Store, "")
     retry: Retry = setting(Retry, "")
     sandbox: Sandbox = setting(Sandbox, "")
     code: Code = setting(Code, "")
     service: Service = setting(Service, "")
+    upkeep: Upkeep = setting(Upkeep, "")
+    schedules: dict[str, Schedule] = setting(dict, "")
 
 
 def section(path: Sequence[str]) -> type[Section] | None:

@@ -42,6 +42,10 @@ class Loaded:
         every = (key for key, _ in leaves(self.settings.model_dump()))
         return {".".join(key): set_by[key].where(key) if key in set_by else "default" for key in every}
 
+    def for_task(self, keywords: Mapping[str, object]) -> Settings:
+        """The settings of a task that sets some of its own. Raises UsageError."""
+        return _settled((*self.layers, _checked(from_keywords(keywords))))
+
 
 def load(
     flags: Mapping[str, object] | None = None,
@@ -76,11 +80,7 @@ def load(
         if "trusted" in layer.values:
             raise UsageError(f"{layer.where(('trusted',))}: trusted can only be set in the user's own file")
     layers = tuple(layer for layer in (user, project, *own) if layer)
-    values: dict[str, Any] = {}
-    for layer in layers:
-        values = merged(values, layer.values)
-    settings = Settings.model_validate(values)
-    _refuse_contradictions(settings)
+    settings = _settled(layers)
     return Loaded(
         settings,
         paths.moved(models=settings.local.models, database=settings.store.url),
@@ -163,6 +163,15 @@ def _refuse_guarded(project: Layer, file: Path, trusted: Sequence[Path], user_fi
                 f"{project.where(key)}: a project may not set {'.'.join(key)}; "
                 f'if you trust it, add "{folder}" to trusted in {user_file}, or pass --config {file}'
             )
+
+
+def _settled(layers: Sequence[Layer]) -> Settings:
+    values: dict[str, Any] = {}
+    for layer in layers:
+        values = merged(values, layer.values)
+    settings = Settings.model_validate(values)
+    _refuse_contradictions(settings)
+    return settings
 
 
 def _refuse_contradictions(settings: Settings) -> None:

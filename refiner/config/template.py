@@ -6,7 +6,7 @@ from typing import Any, get_args
 import tomlkit
 from pydantic.fields import FieldInfo
 
-from refiner.config.settings import Section, Server, Settings
+from refiner.config.settings import Section, Settings
 
 _HEAD = """\
 # Settings of refiner, each with its default. Remove the # in front of a line to change it: "#name = value" is a
@@ -38,15 +38,17 @@ def _subtable(name: str, field: FieldInfo) -> Iterator[str]:
         if not all(_is_table(under) for under in kind.model_fields.values()):
             yield from ("", f"# {field.description or kind.__doc__}", f"#[{name}]")
         yield from _table(kind, name)
-    elif Server in get_args(kind):
-        yield from ("", f"# {Server.__doc__}", f"# [{name}.NAME]")
-        yield from _table(Server, name)
+    elif named := next((each for each in get_args(kind) if isinstance(each, type) and issubclass(each, Section)), None):
+        yield from ("", f"# {named.__doc__}", f"# [{name}.NAME]")
+        yield from _table(named, f"{name}.NAME")
     else:
-        yield from ("", f"# {field.description}", f"#[{name}]", '# thrifty = "agree:2 | cost:0.25"')
+        yield from ("", f"# {field.description}") if field.description else ()
+        yield f"# [{name}]" if ".NAME" in name else f"#[{name}]"
+        yield from (f"# {key} = {_toml(value)}" for key, value in _extra(field)["example"].items())
 
 
 def _setting(key: str, field: FieldInfo, *, spaced: bool) -> Iterator[str]:
-    extra: dict[str, Any] = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    extra = _extra(field)
     unit = f" ({extra['unit']})" if extra["unit"] else ""
     guarded = " [guarded]" if extra["guarded"] else ""
     if spaced:
@@ -54,6 +56,10 @@ def _setting(key: str, field: FieldInfo, *, spaced: bool) -> Iterator[str]:
     yield f"# {str(field.description).rstrip('.')}{unit}{guarded}"
     default = field.get_default(call_default_factory=True, validated_data={})
     yield f"# {key} = {_toml(extra['example'])}" if default is None else f"#{key} = {_toml(default)}"
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _is_table(field: FieldInfo) -> bool:

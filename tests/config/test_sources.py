@@ -204,6 +204,8 @@ GUARDED = {
     "servers.mine.api_key_env": '[servers.mine]\napi_key_env = "AWS_SECRET"\n',
     "store.url": '[store]\nurl = "postgresql://evil/db"\n',
     "local.models": '[local]\nmodels = "/evil"\n',
+    "upkeep.keep_days": "[upkeep]\nkeep_days = 0.1\n",
+    "schedules.mine.cron": '[schedules.mine]\ncron = "* * * * *"\n',
     "confirm_above": "confirm_above = 1000.0\n",
 }
 
