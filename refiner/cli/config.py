@@ -61,7 +61,10 @@ def path(context: Context) -> None:
 @common
 def check(context: Context) -> None:
     """Whether all settings can be used."""
+    from refiner.service.chores import chores
+
     _check_rules(context.loaded)
+    chores(context.loaded)
     if context.json:
         output.json_line({"ok": True, "files": context.loaded.files})
     else:

@@ -77,10 +77,12 @@ def backup(context: Context, file: Path) -> None:
 @click.option("--keep-bytes", type=click.IntRange(min=0), metavar="BYTES", help="Remove the oldest until this is left.")
 @common
 def prune(context: Context, keep_days: float | None, keep_bytes: int | None) -> None:
-    """Remove old runs that nobody works on, and the texts that only they used."""
+    """Remove old runs that nobody works on, by default as `upkeep` says, and the texts that only they used."""
     from refiner.config.paths import made
     from refiner.store import maintain
 
+    if keep_days is None and keep_bytes is None:
+        keep_days, keep_bytes = context.settings.upkeep.keep_days, context.settings.upkeep.keep_bytes
     if keep_days is None and keep_bytes is None:
         raise UsageError("say what to keep: --keep-days 30, or --keep-bytes 1000000000")
     url, state = _existing(context), made(context.paths.state)

@@ -16,6 +16,7 @@ PARTS = {
     "run": "List, show, compare, resume and remove runs.",
     "ps": "Live runs and the queue.",
     "serve": "The service, in the foreground.",
+    "schedule": "What the service does again and again, and when.",
     "daemon": "Ask after the service, end it, have systemd start it.",
     "policy": "List, show and check stop rules.",
     "model": "List models, ask for a price, try one, fetch one.",

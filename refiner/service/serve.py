@@ -15,8 +15,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from refiner.app.world import opened
 from refiner.config.sources import Loaded
 from refiner.service.api import Api
+from refiner.service.chores import House
 from refiner.service.feed import Feed
 from refiner.service.listening import alone, listening, peer_uid
+from refiner.service.schedule import clock_of
 from refiner.service.workers import Workers
 from refiner.store.sql import SqlStore
 
@@ -61,6 +63,7 @@ async def serve(loaded: Loaded, said: anyio.Event | None = None) -> None:
             feed = Feed(store)
             workers = Workers(world, store, feed, loaded.settings.service.runs)
             closing = anyio.Event()
+            clock = clock_of(House(loaded, store, workers))
             app = Api(store, workers, feed, closing.set).app()
             config = uvicorn.Config(app, http=_OwnUser, ws="none", lifespan="off", log_config=None, access_log=False)
             server = _Server(config)
@@ -68,6 +71,7 @@ async def serve(loaded: Loaded, said: anyio.Event | None = None) -> None:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(_signals, closing)
                     tasks.start_soon(feed.run)
+                    tasks.start_soon(clock.run, closing)
                     tasks.start_soon(_answering, server, sock)
                     if said:
                         said.set()

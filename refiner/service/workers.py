@@ -33,6 +33,7 @@ class Workers:
     live: dict[str, Steering] = field(default_factory=dict)
     _news: anyio.Event = field(default_factory=anyio.Event)
     _closing: bool = False
+    _sweeping: bool = True
 
     def wake(self) -> None:
         """There is something in the queue, or something was said to a run."""
@@ -41,20 +42,21 @@ class Workers:
     async def run(self) -> None:
         """Adopt what a dead service left, then drive what is in the queue until `close`."""
         async with anyio.create_task_group() as runs:
-            for orphan in await self.store.adopt():
-                if orphan.crashes >= CRASHES:
-                    await self._park(orphan.run)
-                    continue
-                if orphan.paused:
-                    await self.store.ask(orphan.run, "pause", "the service, which found it paused")
-                self._begin(orphan.run, runs)
             while not self._closing:
                 self._news = anyio.Event()
+                if self._sweeping:
+                    self._sweeping = False
+                    await self._adopt(runs)
                 if room := self.most - len(self.live):
                     for run in await self.store.take(room):
                         self._begin(run, runs)
                 with anyio.move_on_after(POLL):
                     await self._news.wait()
+
+    def sweep(self) -> None:
+        """Adopt what a service left that died meanwhile."""
+        self._sweeping = True
+        self.wake()
 
     def close(self, grace: float) -> None:
         """Take no more, and interrupt what is live: calls under way have `grace` seconds to finish."""
@@ -62,6 +64,15 @@ class Workers:
         for steering in self.live.values():
             steering.interrupt(SHUTDOWN, grace)
         self.wake()
+
+    async def _adopt(self, runs: anyio.abc.TaskGroup) -> None:
+        for orphan in await self.store.adopt():
+            if orphan.crashes >= CRASHES:
+                await self._park(orphan.run)
+                continue
+            if orphan.paused:
+                await self.store.ask(orphan.run, "pause", "the service, which found it paused")
+            self._begin(orphan.run, runs)
 
     def _begin(self, run: str, runs: anyio.abc.TaskGroup) -> None:
         self.live[run] = Steering()

@@ -1,0 +1,66 @@
+"""What recurs, as its users see it: listed, caught up once, and refused by its name where it cannot be kept."""
+
+import json
+import signal
+
+import pytest
+
+from tests.end_to_end.model import MENDED, QUESTION, mending
+from tests.end_to_end.program import Process, Program
+from tests.scripted import Scripted
+
+YEARLY = "0 0 1 1 *"
+
+
+def write(refiner: Program, cron: str = YEARLY) -> None:
+    (refiner.home / "config").mkdir(parents=True, exist_ok=True)
+    lines = ("[schedules.digest]", f'cron = "{cron}"', f'input = "{QUESTION}"', 'settings.strategy = "textgrad"')
+    (refiner.home / "config" / "config.toml").write_text("\n".join(lines))
+
+
+def missed(refiner: Program) -> None:
+    (refiner.home / "state").mkdir(parents=True, exist_ok=True)
+    times = {f"schedules.digest {YEARLY}": "2020-02-03T04:05:06.7+00:00"}
+    (refiner.home / "state" / "schedule.json").write_text(json.dumps(times))
+
+
+def listed(refiner: Program) -> dict[str, str | None]:
+    (found,) = (each for each in refiner("schedule", "--json").json if each["name"] == "schedules.digest")
+    return dict(found)
+
+
+def caught_up(refiner: Program) -> Process:
+    service = refiner.start("serve")
+    while listed(refiner)["last"] is None:
+        assert service.running
+    return service
+
+
+def test_what_was_missed_is_solved_once_however_often_the_service_starts(refiner: Program, scripted: Scripted) -> None:
+    scripted.script = mending
+    write(refiner)
+    missed(refiner)
+    assert listed(refiner)["last"] is None
+    for _ in range(2):
+        missed(refiner)  # as if it had been killed before it noted what it did
+        service = caught_up(refiner)
+        while {row["status"] for row in refiner("run", "list", "--json").json} != {"done"}:
+            assert service.running
+        service.signal(signal.SIGTERM)
+        assert service.wait().code == 0
+    assert len(refiner("run", "list", "--json").json) == 1
+    assert refiner("run", "answer", "@").out == MENDED + "\n"
+    assert refiner("run", "show", "@", "--json").json["strategy"] == "textgrad"
+    last, coming = (listed(refiner)[name] for name in ("last", "next"))
+    assert last
+    assert coming
+    assert int(coming[:4]) - int(last[:4]) == 1
+    assert "schedules.digest" in refiner("schedule", "list").out
+
+
+@pytest.mark.parametrize("words", [("serve", "-q"), ("schedule",), ("config", "check")])
+def test_a_schedule_that_cannot_be_kept_is_refused_by_its_name(refiner: Program, words: tuple[str, ...]) -> None:
+    write(refiner, "61 * * * *")
+    done = refiner(*words)
+    assert (done.code, done.out) == (2, "")
+    assert "config.toml:2: schedules.digest.cron: " in done.error
