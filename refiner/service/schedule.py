@@ -3,15 +3,16 @@
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
 
-from refiner.app.disk import replace
+from refiner.app import disk
 from refiner.config.paths import Paths
-from refiner.domain.errors import RefinerError, StoreError
+from refiner.config.sources import Loaded
+from refiner.domain.errors import RefinerError, StoreError, UsageError
 from refiner.service.chores import Chore, House, chores
 
 BEAT = 30.0
@@ -52,9 +53,10 @@ class Clock:
     _busy: set[str] = field(default_factory=set)
 
     async def run(self, closing: anyio.Event) -> None:
-        """Go until `closing`; what is being done then goes on until it is cancelled."""
+        """Go until `closing`; what is being done then is done again at the next start."""
         from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every beat
         async with anyio.create_task_group() as tasks:
 
             async def ring(chore: Chore) -> None:
@@ -62,19 +64,27 @@ class Clock:
                 tasks.start_soon(self.fire, chore)
 
             scheduler = AsyncIOScheduler(timezone=UTC)
-            for chore in self.chores:
-                scheduler.add_job(
-                    ring, chore.cron.trigger, (chore,), id=chore.name, coalesce=True, misfire_grace_time=None
-                )
             scheduler.start()
             try:
                 while not closing.is_set():
+                    scheduler.remove_all_jobs()
                     for chore in self.chores:
-                        scheduler.modify_job(chore.name, next_run_time=self.alarm(chore))
+                        once = {"coalesce": True, "misfire_grace_time": None, "next_run_time": self.alarm(chore)}
+                        scheduler.add_job(ring, chore.cron.trigger, (chore,), **once)
                     with anyio.move_on_after(BEAT):
                         await closing.wait()
             finally:
                 scheduler.shutdown(wait=False)
+                tasks.cancel_scope.cancel()
+
+    def reset(self, loaded: Loaded) -> None:
+        """Do what other settings ask for, from the next beat on; those that cannot be used are logged and left."""
+        try:
+            self.chores = chores(loaded)
+        except UsageError as error:
+            _log.warning("the schedule stays as it was: %s", error)
+        else:
+            self.house = replace(self.house, loaded=loaded)
 
     def alarm(self, chore: Chore) -> datetime:
         """When a chore is to be done next: now where it is due."""
@@ -122,6 +132,6 @@ def clock_of(house: House) -> Clock:
     known, wanted = read_times(file), {key(chore) for chore in every}
 
     def keep(last: Mapping[str, datetime]) -> None:
-        replace(file, json.dumps({name: at.isoformat() for name, at in last.items()}).encode())
+        disk.replace(file, json.dumps({name: at.isoformat() for name, at in last.items()}).encode())
 
     return Clock(house, every, {name: at for name, at in known.items() if name in wanted}, keep)

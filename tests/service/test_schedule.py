@@ -194,9 +194,18 @@ async def test_a_run_whose_service_dies_meanwhile_is_adopted(tmp_path: Path) -> 
         await other.aclose()
         await chore(own, "upkeep.sweep").do(House(own, store, workers), NOON)
         with anyio.fail_after(60):
-            while (await store.runs())[0].status != "failed":  # its model is of another world
+            while (await store.runs())[0].status == "interrupted":
                 pass
         workers.close(0)
+
+
+async def test_other_settings_come_into_force_unless_they_cannot_be_kept(tmp_path: Path) -> None:
+    clock = Clock(House(loaded(tmp_path), *[None] * 2), [], {}, lambda _: None)  # type: ignore[arg-type]
+    clock.reset(loaded(tmp_path, "schedules.digest.cron=0 3 * * *", "schedules.digest.input=x"))
+    kept = list(clock.chores)
+    assert "schedules.digest" in {chore.name for chore in kept}
+    clock.reset(loaded(tmp_path, "upkeep.nightly=never"))
+    assert clock.chores == kept
 
 
 @pytest.mark.parametrize(
