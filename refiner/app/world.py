@@ -9,7 +9,7 @@ import anyio
 
 from refiner.app.judge import SandboxJudge
 from refiner.config.paths import Paths, made
-from refiner.config.settings import Settings
+from refiner.config.settings import Endpoint, Settings
 from refiner.domain.calls import Provider
 from refiner.policies.presets import PRESETS
 from refiner.prompts import Prompts
@@ -32,6 +32,7 @@ class Lines:
     paths: Paths
     progress: Callable[[int, int], None] | None = None
     _lines: dict[tuple[str, str | None], Line] = field(default_factory=dict)
+    _limiters: dict[tuple[str, str | None], AdaptiveLimiter] = field(default_factory=dict)
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def connect(self, name: str, base_url: str | None) -> Line:
@@ -39,22 +40,31 @@ class Lines:
         async with self._lock:
             if (line := self._lines.get((name, base_url))) is None:
                 provider = await connect(name, self.settings, self.paths, base_url, self.progress)
-                line = await self._line(provider, name)
-                self._lines[name, base_url] = line
+                line = self._lines[name, base_url] = await self._line(provider, name, base_url)
             return line
+
+    def reset(self, settings: Settings) -> None:
+        """Go by other settings: lines that are there keep to their limits, those to come to all of them."""
+        self.settings = settings
+        for (name, _), limiter in self._limiters.items():
+            limiter.bound(*_bounds(name, settings))
 
     async def aclose(self) -> None:
         for line in self._lines.values():
             await line.provider.aclose()
 
-    async def _line(self, provider: Provider, name: str) -> Line:
-        family, _, _ = name.partition(":")
-        endpoint = getattr(self.settings.providers, family, None)
-        most = endpoint.concurrency if endpoint else self.settings.local.parallel
-        limiter = AdaptiveLimiter(most, start=FIRST, per_minute=endpoint.per_minute if endpoint else None)
+    async def _line(self, provider: Provider, name: str, base_url: str | None) -> Line:
+        most, per_minute = _bounds(name, self.settings)
+        limiter = self._limiters[name, base_url] = AdaptiveLimiter(most, start=FIRST, per_minute=per_minute)
         retry = self.settings.retry
         again = partial(retrying, attempts=retry.attempts, most_seconds=retry.most_seconds)
         return Line(provider, limiter.slot, again, await provider.capabilities())
+
+
+def _bounds(name: str, settings: Settings) -> tuple[int, int | None]:
+    """Calls of a model at a time, and in a minute."""
+    endpoint: Endpoint | None = getattr(settings.providers, name.partition(":")[0], None)
+    return (endpoint.concurrency, endpoint.per_minute) if endpoint else (settings.local.parallel, None)
 
 
 async def store_of(paths: Paths) -> SqlStore:
@@ -67,15 +77,19 @@ async def store_of(paths: Paths) -> SqlStore:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, paths: Paths, progress: Callable[[int, int], None] | None = None
+    settings: Settings,
+    paths: Paths,
+    progress: Callable[[int, int], None] | None = None,
+    lines: Lines | None = None,
 ) -> AsyncIterator[World]:
     """Open the store and close it again, with every connection that the runs made.
 
-    progress is told, in bytes done and in all, how far an embedded model's weights are joined. Raises StoreError when
+    progress is told, in bytes done and in all, how far an embedded model's weights are joined; lines stands in for
+    those that are made of the settings. Raises StoreError when
     the database cannot be used.
     """
     store = await store_of(paths)
-    lines, judge = Lines(settings, paths, progress), SandboxJudge(settings.sandbox)
+    lines, judge = lines or Lines(settings, paths, progress), SandboxJudge(settings.sandbox)
     presets = {**PRESETS, **settings.policies}
     try:
         yield World(

@@ -27,6 +27,15 @@ class AdaptiveLimiter:
         self._waiting: OrderedDict[anyio.Event, None] = OrderedDict()
         self._rate = AsyncLimiter(per_minute, 60) if per_minute else None
 
+    def bound(self, most: int, per_minute: int | None = None) -> None:
+        """Keep to other bounds from now on; calls that are inside stay."""
+        # Whoever was held back by the old bound alone goes up to the new one at once.
+        held, self._most = self._limit == self._most, max(1, most)
+        self._limit = float(self._most) if held else min(self._limit, float(self._most))
+        self._admit()
+        if per_minute != (self._rate and self._rate.max_rate):
+            self._rate = AsyncLimiter(per_minute, 60) if per_minute else None
+
     @property
     def limit(self) -> int:
         """How many calls may be inside now."""
@@ -68,6 +77,9 @@ class AdaptiveLimiter:
 
     def _leave(self) -> None:
         self._inside -= 1
+        self._admit()
+
+    def _admit(self) -> None:
         while self._waiting and self._inside < self.limit:
             turn, _ = self._waiting.popitem(last=False)
             self._inside += 1

@@ -159,3 +159,22 @@ async def test_calls_a_minute() -> None:
             async with limiter.slot():
                 started += 1
     assert started == 3
+
+
+async def test_other_bounds_hold_at_once() -> None:
+    limiter, inside = AdaptiveLimiter(1), 0
+
+    async def call() -> None:
+        nonlocal inside
+        async with limiter.slot():
+            inside += 1
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as calls:
+        for _ in range(5):
+            calls.start_soon(call)
+        for most, wanted in ((1, 1), (3, 3), (2, 3), (4, 4)):
+            limiter.bound(most)
+            await anyio.wait_all_tasks_blocked()
+            assert inside == wanted
+        calls.cancel_scope.cancel()
