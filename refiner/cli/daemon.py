@@ -1,6 +1,9 @@
 """`refiner daemon`: whether the service runs, its end, and how systemd starts it."""
 
+import os
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -41,15 +44,67 @@ def stop(context: Context) -> None:
 
 
 @daemon.command()
-def unit() -> None:
+@click.option("--socket", is_flag=True, help="Print the unit of the socket, at whose first request the service starts.")
+@common
+def unit(context: Context, socket: bool) -> None:
     """Print a systemd user unit that keeps the service running."""
-    output.text(
-        "# refiner daemon unit > ~/.config/systemd/user/refiner.service\n"
-        "# systemctl --user enable --now refiner\n"
-        "[Unit]\nDescription=refiner keeps runs alive\n\n"
-        f"[Service]\nExecStart={sys.argv[0]} serve\nRestart=on-failure\nKillMode=mixed\nTimeoutStopSec=30\n\n"
-        "[Install]\nWantedBy=default.target"
-    )
+    output.text(_SOCKET_UNIT.format(socket=_escaped(str(context.paths.socket))) if socket else _service_unit(context))
+
+
+_SERVICE_UNIT = """\
+# refiner daemon unit > ~/.config/systemd/user/refiner.service
+# systemctl --user enable --now refiner.service
+[Unit]
+Description=refiner keeps runs alive
+
+[Service]
+Type=notify
+ExecStart={command} serve
+ExecReload=/bin/kill -HUP $MAINPID
+{environment}
+Restart=on-failure
+RestartPreventExitStatus=2 6
+KillMode=mixed
+TimeoutStopSec=30
+
+[Install]
+WantedBy=default.target"""
+
+_SOCKET_UNIT = """\
+# refiner daemon unit --socket > ~/.config/systemd/user/refiner.socket
+# systemctl --user enable --now refiner.socket
+[Unit]
+Description=refiner is started when it is asked
+
+[Socket]
+ListenStream={socket}
+SocketMode=0600
+DirectoryMode=0700
+
+[Install]
+WantedBy=sockets.target"""
+
+_MOVES = ("REFINER_HOME", "REFINER_SOCKET")
+"""What systemd has to be told, lest the service lies elsewhere than its clients look."""
+
+
+def _service_unit(context: Context) -> str:
+    command = shutil.which("refiner", path=str(Path(sys.executable).parent))
+    words = [command] if command else [sys.executable, "-P", "-m", "refiner"]
+    moved = [(name, Path(os.environ[name]).expanduser().absolute()) for name in _MOVES if os.environ.get(name)]
+    lines = [f"Environment={_quoted(f'{name}={path}')}" for name, path in moved]
+    lines.append(f"EnvironmentFile=-{_escaped(str(context.paths.config / 'environment'))}")
+    return _SERVICE_UNIT.format(command=" ".join(map(_quoted, words)), environment="\n".join(lines))
+
+
+def _escaped(value: str) -> str:
+    return value.replace("%", "%%")
+
+
+def _quoted(word: str) -> str:
+    """A word as systemd.syntax(7) reads it."""
+    plain = _escaped(word).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{plain}"' if set(plain) & set(" \\\"\t';") else plain
 
 
 def _client(context: Context) -> "Client":
