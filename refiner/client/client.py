@@ -17,10 +17,20 @@ from refiner.domain.errors import (
     SandboxError,
     StoreError,
     UsageError,
+    VersionError,
 )
 
+API = 1
+"""The version of what is said over the socket; it rises when an older program would misunderstand it."""
+
+VERSION_HEADER = "Refiner-Api"
+
+ANY_VERSION = ("/v1/shutdown",)
+"""What a program of another version may ask for too."""
+
 _KINDS = {
-    kind.kind: kind for kind in (UsageError, NotFoundError, AmbiguousError, DaemonBusyError, SandboxError, StoreError)
+    kind.kind: kind
+    for kind in (UsageError, NotFoundError, AmbiguousError, DaemonBusyError, VersionError, SandboxError, StoreError)
 }
 
 
@@ -61,6 +71,8 @@ class Client:
                 name, _, value = line.decode().rstrip("\r\n").partition(": ")
                 if name == "event":
                     kind = value
+                elif kind == "goodbye":
+                    return
                 elif name == "data":
                     yield kind, value if kind == "dropped" else json.loads(value)
 
@@ -86,10 +98,17 @@ class Client:
 def _sent(
     connection: _Connection, method: str, place: str, body: object, headers: Mapping[str, str]
 ) -> http.client.HTTPResponse:
-    """The reply to a request. Raises the error that the service tells."""
+    """The reply to a request. Raises VersionError, and the error that the service tells."""
     data = None if body is None else json.dumps(body).encode()
-    connection.request(method, place, data, {"Content-Type": "application/json", **headers})
+    own = {"Content-Type": "application/json", VERSION_HEADER: str(API)}
+    connection.request(method, place, data, {**own, **headers})
     reply = connection.getresponse()
+    spoken = reply.getheader(VERSION_HEADER, str(API))
+    if spoken != str(API) and place not in ANY_VERSION:
+        raise VersionError(
+            f"the service speaks version {spoken} of its API and this program version {API}: "
+            "end it with `refiner daemon stop`, and start it again with `refiner serve`"
+        )
     if reply.status >= 400:
         raise _told(reply.read())
     return reply

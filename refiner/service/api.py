@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from refiner.app.plan import plan_of, task_of
+from refiner.client.client import API
 from refiner.config.sources import load
 from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, RefinerError, UsageError
 from refiner.domain.events import RunStarted
@@ -165,7 +166,7 @@ class Api:
         return _json({"ok": True, "live": len(self.workers.live), "most": self.workers.most})
 
     async def version(self, request: Request) -> Response:
-        return _json({"version": version("refiner"), "api": 1, "pid": os.getpid()})
+        return _json({"version": version("refiner"), "api": API, "pid": os.getpid()})
 
     async def _found(self, request: Request) -> str:
         return await self.store.find(request.path_params["run"])
@@ -181,6 +182,7 @@ class Api:
                 else:
                     told = heard.to_json()
                     yield ServerSentEvent(json.dumps(told, default=str), event=heard.event.type, id=str(heard.id))
+            yield ServerSentEvent("come back with Last-Event-ID", event="goodbye")
         except SlowError:
             yield ServerSentEvent("come back with Last-Event-ID", event="dropped")
 
