@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from refiner.config.paths import made
-from refiner.domain.errors import DaemonBusyError, DaemonError
+from refiner.domain.errors import DaemonBusyError, DaemonError, StoreError
 
 BACKLOG = 512
 
@@ -19,10 +19,13 @@ BACKLOG = 512
 def alone(path: Path) -> Iterator[None]:
     """Be the only service of this socket; the kernel lets go of the lock however the process ends.
 
-    Raises DaemonBusyError where there is another.
+    Raises DaemonBusyError where there is another, DaemonError where its folder cannot be written.
     """
-    made(path.parent)
-    lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        made(path.parent)
+        lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except (OSError, StoreError) as error:
+        raise DaemonError(f"cannot write to {path.parent}, the socket's folder: REFINER_SOCKET moves it") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -38,11 +41,16 @@ def alone(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def listening(path: Path) -> Iterator[socket.socket]:
-    """A socket at the path, of mode 0600 in a folder of mode 0700, gone at the end.
+def listening(path: Path, handed: socket.socket | None = None) -> Iterator[socket.socket]:
+    """A socket at the path, of mode 0600 in a folder of mode 0700, gone at the end; or the one that systemd handed.
 
-    Raises DaemonError where something that is no socket is in its place, or the path is too long for one.
+    Raises DaemonError where something that is no socket is in its place, or the path is too long for one, and
+    DaemonBusyError where something else listens there.
     """
+    if handed is not None:  # systemd made it, and goes on listening when this process has ended
+        with handed:
+            yield handed
+        return
     _cleared(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
@@ -67,7 +75,16 @@ def _cleared(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise DaemonError(f"{path} is no socket: move it away, or set REFINER_SOCKET to another place")
-    path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError:
+            pass  # whatever it is, somebody is there
+    raise DaemonBusyError(f"something else listens at {path}: end it, or set REFINER_SOCKET to another place")
 
 
 def peer_uid(sock: socket.socket) -> int | None:
