@@ -31,6 +31,7 @@ class Feed:
     _listeners: dict[MemoryObjectSendStream[Heard], None] = field(default_factory=dict)
     _news: anyio.Event = field(default_factory=anyio.Event)
     _last: int = 0
+    _closing: bool = False
 
     def heard(self, what: Heard) -> None:
         """Told by the runs of this process: of an event that it is committed, of text what it is."""
@@ -40,16 +41,24 @@ class Feed:
             self._news.set()
 
     async def run(self) -> None:
-        """Pass on what is committed, until it is cancelled."""
+        """Pass on what is committed, until `close` or it is cancelled; then say goodbye to every listener."""
         self._last = await self.store.last()
-        while True:
-            self._news = anyio.Event()
-            while events := await self.store.feed(self._last):
-                for event in events:
-                    self._last = event.id
-                    self._tell(event)
-            with anyio.move_on_after(POLL):
-                await self._news.wait()
+        try:
+            while True:
+                self._news, last_look = anyio.Event(), self._closing
+                while events := await self.store.feed(self._last):
+                    for event in events:
+                        self._last = event.id
+                        self._tell(event)
+                if last_look:
+                    return
+                with anyio.move_on_after(POLL):
+                    await self._news.wait()
+        finally:
+            self._closing = True
+            for send in self._listeners:
+                send.close()
+            self._listeners.clear()
 
     async def listen(self, after: int | None = None) -> AsyncIterator[Heard]:
         """What happens from now on, or first all events behind the one with that id. Raises SlowError."""
@@ -64,17 +73,17 @@ class Feed:
             async for what in receive:
                 if isinstance(what, Delta) or what.id > seen:
                     yield what
-            raise SlowError
+            if not self._closing:
+                raise SlowError
         finally:
             self._listeners.pop(send, None)
             send.close()
             receive.close()
 
     def close(self) -> None:
-        """Say goodbye to every listener."""
-        for send in self._listeners:
-            send.close()
-        self._listeners.clear()
+        """Pass on what is committed by now, and end."""
+        self._closing = True
+        self._news.set()
 
     def _tell(self, what: Heard) -> None:
         for send in list(self._listeners):

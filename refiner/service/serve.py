@@ -4,26 +4,35 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import anyio
 import uvicorn
+from anyio.abc import TaskStatus
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from refiner.app.world import opened
+from refiner.app.world import Lines, opened
+from refiner.autograd.concurrent import bare_errors
 from refiner.config.sources import Loaded
 from refiner.service.api import Api
 from refiner.service.chores import House
+from refiner.service.door import Door
 from refiner.service.feed import Feed
 from refiner.service.listening import alone, listening, peer_uid
 from refiner.service.schedule import clock_of
+from refiner.service.systemd import READY, STOPPING, handed, notify, reloading
+from refiner.service.tcp import bound, token_file
 from refiner.service.workers import Workers
 from refiner.store.sql import SqlStore
 
 GRACE = 10.0
 """Seconds that calls under way get when the service is told to end."""
+
+GOODBYE = 2.0
+"""Seconds that clients get after that to hear the last of it."""
 
 
 class _Server(uvicorn.Server):
@@ -48,58 +57,120 @@ class _OwnUser(H11Protocol):
             super().connection_lost(exc)
 
 
-async def serve(loaded: Loaded, said: anyio.Event | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C; a second signal ends it at once.
+Reload = Callable[[], Loaded | None]
+"""Reads the configuration again; None, where it cannot be used, leaves the old one in force."""
 
-    said is set once requests are answered. Raises DaemonBusyError where another service is running, DaemonError where
-    the socket cannot be made, StoreError.
+
+async def serve(
+    loaded: Loaded,
+    said: anyio.Event | None = None,
+    *,
+    listen: str | None = None,
+    note: Callable[[str], None] = lambda _: None,
+    reload: Reload = lambda: None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; a second signal ends it at once, SIGHUP reloads.
+
+    said is set once requests are answered. listen: HOST:PORT to listen at too. note is told where it listens.
+    Raises DaemonBusyError where another service is running, DaemonError where the socket cannot be made, UsageError
+    for an address or a token that is none, StoreError.
     """
-    path = loaded.paths.socket
+    settings, paths = loaded.settings, loaded.paths
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every reader that went away in mid-sentence
-    with alone(path):
-        async with opened(loaded.settings, loaded.paths) as world:
+    own, lines, closing = handed(), Lines(settings, paths), anyio.Event()
+    with alone(paths.socket):
+        async with opened(settings, paths, lines=lines) as world:
             store = world.store
             assert isinstance(store, SqlStore)  # noqa: S101
             feed = Feed(store)
-            workers = Workers(world, store, feed, loaded.settings.service.runs)
-            closing = anyio.Event()
+            workers = Workers(world, store, feed, settings.service.runs)
             clock = clock_of(House(loaded, store, workers))
-            app = Api(store, workers, feed, closing.set).app()
-            config = uvicorn.Config(app, http=_OwnUser, ws="none", lifespan="off", log_config=None, access_log=False)
-            server = _Server(config)
-            with listening(path) as sock:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_signals, closing)
-                    tasks.start_soon(feed.run)
-                    tasks.start_soon(clock.run, closing)
-                    tasks.start_soon(_answering, server, sock)
-                    if said:
-                        said.set()
-                    tasks.start_soon(_ending, closing, workers, feed, server)
-                    await workers.run()
-                    tasks.cancel_scope.cancel()
+
+            def again() -> None:
+                notify(reloading())
+                if new := reload():
+                    lines.reset(new.settings)
+                    workers.most = new.settings.service.runs
+                    workers.wake()
+                    clock.reset(new)
+                notify(READY)
+
+            with listening(paths.socket, own) as sock, bound(listen, paths.state) if listen else nullcontext() as tcp:
+                server = _server(Door(Api(store, workers, feed, closing.set).app(), tcp))
+                note(f"listening at {paths.socket}; Ctrl-C ends it, and its runs go on at the next start")
+                if tcp:
+                    note(f"listening at {tcp.name} too; the token lies in {token_file(paths.state)}")
+                async with anyio.create_task_group() as beside:
+                    await beside.start(_signals, closing, again)
+                    beside.start_soon(_ending, closing, workers, server)
+                    beside.start_soon(clock.run, closing)
+                    async with anyio.create_task_group() as serving:
+                        serving.start_soon(feed.run)
+                        serving.start_soon(_answering, server, [sock, tcp.sock] if tcp else [sock])
+                        notify(READY)
+                        if said:
+                            said.set()
+                        try:
+                            await workers.run()
+                        finally:
+                            feed.close()  # after the last words of the runs
+                            server.should_exit = True
+                        await _hung_up(server)
+                    beside.cancel_scope.cancel()
+                await store.checkpoint()
 
 
-async def _answering(server: uvicorn.Server, sock: Any) -> None:
+def _server(app: Door) -> _Server:
+    config = uvicorn.Config(
+        app,
+        http=_OwnUser,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=round(GRACE + 2 * GOODBYE),
+    )
+    return _Server(config)
+
+
+async def _answering(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
     with anyio.CancelScope(shield=True):
-        await server.serve([sock])
+        await server.serve(sockets)
 
 
-async def _ending(closing: anyio.Event, workers: Workers, feed: Feed, server: uvicorn.Server) -> None:
+async def _hung_up(server: _Server) -> None:
+    """Let the readers hear goodbye, and leave those who are still sending."""
+    with anyio.move_on_after(GOODBYE):
+        while server.server_state.connections:  # noqa: ASYNC110 (uvicorn tells nobody when they are gone)
+            await anyio.sleep(0.02)
+    for connection in list(server.server_state.connections):
+        if connection.transport:
+            connection.transport.abort()
+
+
+async def _ending(closing: anyio.Event, workers: Workers, server: uvicorn.Server) -> None:
     await closing.wait()
-    workers.close(GRACE)
-    feed.close()
+    notify(STOPPING)
     server.should_exit = True
+    workers.close(GRACE)
 
 
-async def _signals(closing: anyio.Event) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-        async for _ in received:
-            if closing.is_set():
-                os._exit(143)
-            closing.set()
+async def _signals(
+    closing: anyio.Event, again: Callable[[], None], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as received:
+        task_status.started()
+        async for number in received:
+            if number == signal.SIGHUP:
+                again()
+            elif closing.is_set():
+                os._exit(128 + number)
+            else:
+                closing.set()
 
 
-def run(loaded: Loaded) -> None:
+def run(loaded: Loaded, listen: str | None, note: Callable[[str], None], reload: Reload) -> None:
     """Serve in the foreground until it is told to end."""
-    asyncio.run(serve(loaded))
+    with bare_errors():
+        asyncio.run(serve(loaded, listen=listen, note=note, reload=reload))

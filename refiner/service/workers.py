@@ -47,7 +47,7 @@ class Workers:
                 if self._sweeping:
                     self._sweeping = False
                     await self._adopt(runs)
-                if room := self.most - len(self.live):
+                if (room := self.most - len(self.live)) > 0:
                     for run in await self.store.take(room):
                         self._begin(run, runs)
                 with anyio.move_on_after(POLL):
