@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from refiner.cli import output
 from refiner.cli.options import Context
 from refiner.client.client import Client
+from refiner.config.solving import SOLVING
 from refiner.domain.errors import DaemonError
 from refiner.domain.events import Recorded
 from refiner.domain.result import Result, result_of
@@ -19,21 +20,12 @@ if TYPE_CHECKING:
     from refiner.config.sources import Loaded
     from refiner.domain.task import Task
 
-_SENT = frozenset(
-    (
-        *("model", "critic_model", "updater_model", "base_url", "strategy", "answer_type", "chains", "max_iterations"),
-        *("max_calls", "max_tokens", "max_cost", "max_time", "patience", "target", "until", "policy", "policies"),
-        *("max_output_tokens", "temperature", "reasoning_effort", "seed", "concurrency", "vote", "code"),
-    )
-)
-"""Settings that say how a task is solved; the others are the service's own."""
-
 
 def submit(context: Context, loaded: "Loaded", task: "Task") -> str:
     """Hand a task to the service; the id of its run, which is committed by then."""
     every = loaded.settings.model_dump(mode="json")
     said = {name for name, where in loaded.sources.items() if where != "default"}
-    settings = {key: _value(every, key) for key in said if key.partition(".")[0] in _SENT}
+    settings = {key: _value(every, key) for key in said if key.partition(".")[0] in SOLVING}
     body: dict[str, Any] = {"input": task.text, "settings": settings, "submitter": getpass.getuser()}
     if task.program is not None or task.suite is not None:
         body |= {"program": task.program, "suite": task.suite and asdict(task.suite)}

@@ -2,18 +2,20 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
-from typing import Any, cast, get_args
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from refiner.app.plan import plan_of, task_of
 from refiner.client.client import API
@@ -21,24 +23,41 @@ from refiner.config.sources import load
 from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, RefinerError, UsageError
 from refiner.domain.events import RunStarted
 from refiner.domain.result import result_of
-from refiner.domain.run import Control, Limits
+from refiner.domain.run import Control, Limits, Plan
 from refiner.domain.state import fold
 from refiner.providers.connect import resolve
 from refiner.run.journal import Delta
-from refiner.service.bodies import Body, Budget, ForkAt, Nothing, Submission
+from refiner.service import answers
+from refiner.service.bodies import Behind, Budget, By, ForkAt, Heard, Last, Latest, Nothing, Once, Submission
 from refiner.service.feed import Feed, SlowError
+from refiner.service.openapi import LateError, NotJsonError, Operation, TooLargeError, description, routes
 from refiner.service.workers import Workers
 from refiner.store.sql import SqlStore
 from refiner.strategies.fork import Edit, forked
 
-MOST_BODY = 16 << 20
-"""Bytes of a request: a program with its tests is far smaller."""
+PING = 15.0
+"""Seconds of silence after which an event stream says that it is still there."""
 
-SLOW = 10.0
-"""Seconds that one event may take to be sent before the reader counts as gone."""
 
-_STATUS = {NotFoundError: 404, AmbiguousError: 409, UsageError: 400, DaemonBusyError: 503}
-Handler = Callable[[Request], Awaitable[Response]]
+class UsedKeyError(UsageError):
+    """An Idempotency-Key that stands for another submission."""
+
+
+class NotLiveError(UsageError):
+    """A run that nobody drives cannot be told anything."""
+
+
+_STATUS: dict[type[RefinerError], int] = {
+    NotFoundError: 404,
+    AmbiguousError: 409,
+    UsedKeyError: 409,
+    NotLiveError: 409,
+    TooLargeError: 413,
+    NotJsonError: 415,
+    LateError: 408,
+    UsageError: 400,
+    DaemonBusyError: 503,
+}
 
 
 @dataclass(frozen=True)
@@ -51,91 +70,108 @@ class Api:
     shutdown: Callable[[], None]
 
     def app(self) -> Starlette:
+        handlers: dict[Any, Any] = {
+            RefinerError: _refused,
+            HTTPException: _lost,
+            ClientDisconnect: _gone,
+            Exception: _broken,
+        }
+        app = Starlette(routes=routes(self.operations), exception_handlers=handlers)
+        app.router.redirect_slashes = False
+        return app
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
         run = "/v1/runs/{run}"
-        routes = [
-            Route("/v1/runs", self.runs, methods=["GET"]),
-            Route("/v1/runs", self.submit, methods=["POST"]),
-            Route("/v1/events", self.events, methods=["GET"]),
-            Route("/v1/shutdown", self.end, methods=["POST"]),
-            Route(run, self.run, methods=["GET"]),
-            Route(f"{run}/events", self.run_events, methods=["GET"]),
-            Route(f"{run}/fork", self.fork, methods=["POST"]),
-            Route(f"{run}/budget", self.budget, methods=["PATCH"]),
-            Route(f"{run}/{{control}}", self.control, methods=["POST"]),
-            Route("/healthz", self.healthy, methods=["GET"]),
-            Route("/readyz", self.ready, methods=["GET"]),
-            Route("/version", self.version, methods=["GET"]),
-        ]
-        return Starlette(routes=routes, exception_handlers={RefinerError: _refused})
+        words: tuple[Control, ...] = ("pause", "resume", "stop", "cancel")
+        return (
+            Operation("GET", "/v1/runs", self.runs, list[answers.RunLine]),
+            Operation("POST", "/v1/runs", self.submit, answers.Named, (201, 200)),
+            Operation("GET", "/v1/events", self.events, None, media="text/event-stream"),
+            Operation("POST", "/v1/shutdown", self.end, answers.Ending, (202,)),
+            Operation("GET", run, self.run, answers.RunResult),
+            Operation("GET", f"{run}/events", self.run_events, list[answers.Recorded]),
+            Operation("POST", f"{run}/fork", self.fork, answers.Named, (201,)),
+            Operation("PATCH", f"{run}/budget", self.budget, answers.Told, (202,)),
+            *(Operation("POST", f"{run}/{word}", getattr(self, word), answers.Told, (202,)) for word in words),
+            Operation("GET", "/healthz", self.healthy, answers.Healthy),
+            Operation("GET", "/readyz", self.ready, answers.Ready),
+            Operation("GET", "/version", self.version, answers.Version),
+            Operation("GET", "/openapi.json", self.described, dict[str, Any]),
+        )
 
-    async def runs(self, request: Request) -> Response:
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        return description(self.operations)
+
+    async def runs(self, page: Latest) -> Response:
         """The latest runs, newest first; `limit` says how many."""
-        rows = await self.store.runs(_number(request, "limit", 100))
-        return _json([row.to_json() for row in rows])
+        return _json([row.to_json() for row in await self.store.runs(page.limit)])
 
-    async def run(self, request: Request) -> Response:
+    async def run(self, run: str) -> Response:
         """One run as `solve --json` prints it."""
-        run = await self._found(request)
+        run = await self.store.find(run)
         state = fold(await self.store.events(run))
         if state.plan is None:
             raise NotFoundError(f"run {run} was never started")
         return _json(result_of(run, state).to_json())
 
-    async def run_events(self, request: Request) -> Response:
+    async def run_events(self, run: str, behind: Behind) -> Response:
         """The committed events of a run behind the one with the id `after`."""
-        run = await self._found(request)
-        events = await self.store.events(run, _number(request, "after", 0))
+        events = await self.store.events(await self.store.find(run), behind.after)
         return _json([recorded.to_json() for recorded in events])
 
-    async def events(self, request: Request) -> Response:
+    async def events(self, heard: Heard, last: Last) -> Response:
         """Server-sent events of all runs, or of `run`; Last-Event-ID, or `after`, replays what was missed."""
-        last = request.headers.get("last-event-id") or request.query_params.get("after")
-        if last is not None and not last.isdecimal():
-            raise UsageError("Last-Event-ID is the id of an event, a number")
-        only = request.query_params.get("run")
-        run = await self.store.find(only) if only else None
-        return EventSourceResponse(self._told(None if last is None else int(last), run), send_timeout=SLOW)
+        run = await self.store.find(heard.run) if heard.run is not None else None
+        after = heard.after if last.last is None else last.last
+        return EventSourceResponse(self._told(after, run), ping=PING)
 
-    async def submit(self, request: Request) -> Response:
+    async def submit(self, body: Submission, once: Once) -> Response:
         """Put a task into the queue, committed before this answers; Idempotency-Key makes a repetition harmless."""
-        body = cast("Submission", await _body(request, Submission))
-        settings = load(keywords=body.settings).settings
-        task = task_of(body.input, settings.answer_type, body.program, body.suite)
-        plan = plan_of(task, settings, resolve(settings, load().paths))
+        plan = await anyio.to_thread.run_sync(_plan, body)
         new = await self.store.new_id()
-        key = request.headers.get("idempotency-key")
-        run = await self.store.submit(new, [RunStarted(plan)], body.submitter, body.priority, key)
+        run = await self.store.submit(new, [RunStarted(plan)], body.submitter, body.priority, once.key)
+        if run != new and fold(await self.store.events(run)).plan != plan:
+            error = UsedKeyError(f"this Idempotency-Key was used for another submission, run {run}: take a new one")
+            error.run = run
+            raise error
         self.workers.wake()
         return _json({"id": run}, 201 if run == new else 200)
 
-    async def fork(self, request: Request) -> Response:
+    async def fork(self, run: str, body: ForkAt, by: By) -> Response:
         """Put a run into the queue that begins where another one was."""
-        body = cast("ForkAt", await _body(request, ForkAt))
-        run = await self._found(request)
+        run = await self.store.find(run)
         edit = Edit(body.critique, body.gradient, body.answer)
         events = forked(run, await self.store.events(run), body.chain, body.iteration, edit)
-        name = await self.store.submit(await self.store.new_id(), events, _who(request))
+        name = await self.store.submit(await self.store.new_id(), events, by.who)
         self.workers.wake()
         return _json({"id": name}, 201)
 
-    async def control(self, request: Request) -> Response:
-        """Pause, resume, stop or cancel a run; an interrupted one that is resumed goes into the queue again."""
-        word = request.path_params["control"]
-        if word not in get_args(Control) or word == "budget":
-            raise NotFoundError(f"a run cannot be told to {word}")
-        await _body(request, Nothing)
-        run = await self._found(request)
-        if word == "resume" and not await self.store.live(run):
-            await self.store.requeue(run)
-            self.workers.wake()
-        else:
-            await self.store.ask(run, word, _who(request))
-        return _json({"id": run, "asked": word}, 202)
+    async def pause(self, run: str, by: By, nothing: Nothing) -> Response:
+        """Let a live run start no further call."""
+        return await self._asked(run, "pause", by)
 
-    async def budget(self, request: Request) -> Response:
+    async def resume(self, run: str, by: By, nothing: Nothing) -> Response:
+        """Let a paused run go on; an interrupted one goes into the queue again."""
+        run = await self.store.find(run)
+        if await self.store.live(run):
+            return await self._asked(run, "resume", by)
+        await self.store.requeue(run)
+        self.workers.wake()
+        return _json({"id": run, "asked": "resume"}, 202)
+
+    async def stop(self, run: str, by: By, nothing: Nothing) -> Response:
+        """End a live run, and keep its best answer."""
+        return await self._asked(run, "stop", by)
+
+    async def cancel(self, run: str, by: By, nothing: Nothing) -> Response:
+        """End a live run at once; it can be resumed."""
+        return await self._asked(run, "cancel", by)
+
+    async def budget(self, run: str, body: Budget, by: By) -> Response:
         """Raise or lower what a live run may spend."""
-        body = cast("Budget", await _body(request, Budget))
-        run = await self._found(request)
+        run = await self.store.find(run)
         plan = fold(await self.store.events(run)).plan
         limits = plan.limits if plan else Limits()
         said: dict[str, Any] = {
@@ -145,76 +181,93 @@ class Api:
             "seconds": body.max_time,
         }
         new = replace(limits, **{name: value for name, value in said.items() if value is not None})
-        await self.store.ask(run, "budget", _who(request), new)
-        return _json({"id": run, "asked": "budget"}, 202)
+        return await self._asked(run, "budget", by, new)
 
-    async def end(self, request: Request) -> Response:
+    async def end(self, nothing: Nothing) -> Response:
         """Shut the service down; its runs go on at its next start."""
-        await _body(request, Nothing)
         self.shutdown()
         return _json({"asked": "shutdown"}, 202)
 
-    async def healthy(self, request: Request) -> Response:
+    async def healthy(self) -> Response:
         """Whether the loop turns: how many seconds behind it is."""
         began = anyio.current_time()
         await anyio.lowlevel.checkpoint()
         return _json({"ok": True, "lag": anyio.current_time() - began})
 
-    async def ready(self, request: Request) -> Response:
+    async def ready(self) -> Response:
         """Whether runs can be taken: the store can be read."""
         await self.store.last()
         return _json({"ok": True, "live": len(self.workers.live), "most": self.workers.most})
 
-    async def version(self, request: Request) -> Response:
+    async def version(self) -> Response:
+        """Which version answers."""
         return _json({"version": version("refiner"), "api": API, "pid": os.getpid()})
 
-    async def _found(self, request: Request) -> str:
-        return await self.store.find(request.path_params["run"])
+    async def described(self) -> Response:
+        """This description."""
+        return _json(self.description)
+
+    async def _asked(self, run: str, control: Control, by: By, limits: Limits | None = None) -> Response:
+        run = await self.store.find(run)
+        if not await self.store.live(run):
+            raise NotLiveError(f"run {run} is not being worked on: there is nothing to {control}")
+        await self.store.ask(run, control, by.who, limits)
+        return _json({"id": run, "asked": control}, 202)
 
     async def _told(self, after: int | None, run: str | None) -> AsyncIterator[ServerSentEvent]:
         try:
-            async for heard in self.feed.listen(after):
-                if run is not None and heard.run != run:
-                    continue
-                if isinstance(heard, Delta):
-                    told = {"run": heard.run, "key": heard.key, "text": heard.text}
-                    yield ServerSentEvent(json.dumps(told), event="delta")
-                else:
-                    told = heard.to_json()
-                    yield ServerSentEvent(json.dumps(told, default=str), event=heard.event.type, id=str(heard.id))
+            async with aclosing(self.feed.listen(after)) as all_heard:
+                async for heard in all_heard:
+                    if run is not None and heard.run != run:
+                        continue
+                    if isinstance(heard, Delta):
+                        told = {"run": heard.run, "key": heard.key, "text": heard.text}
+                        yield ServerSentEvent(json.dumps(told), event="delta")
+                    else:
+                        told = heard.to_json()
+                        yield ServerSentEvent(json.dumps(told, default=str), event=heard.event.type, id=str(heard.id))
             yield ServerSentEvent("come back with Last-Event-ID", event="goodbye")
         except SlowError:
             yield ServerSentEvent("come back with Last-Event-ID", event="dropped")
+
+
+def _plan(body: Submission) -> Plan:
+    loaded = load(keywords=body.settings)
+    settings = loaded.settings
+    task = task_of(body.input, settings.answer_type, body.program, body.suite)
+    return plan_of(task, settings, resolve(settings, loaded.paths))
 
 
 def _json(value: object, status: int = 200) -> Response:
     return Response(json.dumps(value, default=str).encode(), status, media_type="application/json")
 
 
+def _fault(status: int, kind: str, message: str, run: str | None = None) -> Response:
+    return _json({"error": {"kind": kind, "message": message, "run": run}}, status)
+
+
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RefinerError)  # noqa: S101
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 503)
-    return JSONResponse({"error": {"kind": error.kind, "message": str(error), "run": error.run}}, status)
+    response = _fault(status, error.kind, str(error), error.run)
+    if status == 408:
+        response.headers["Connection"] = "close"
+    return response
 
 
-async def _body(request: Request, kind: type[Body]) -> Body:
-    """The body of a mutation, whose address has no parameters."""
-    if request.query_params:
-        raise UsageError(f"there is no parameter {next(iter(request.query_params))!r}")
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MOST_BODY:
-            raise UsageError(f"the request is larger than {MOST_BODY >> 20} MiB")
-    return kind.of(bytes(data))
+async def _lost(request: Request, error: Exception) -> Response:
+    """What Starlette has no route for: an address, or a method."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    found = error.status_code != 404
+    said = f"{request.url.path} takes no {request.method}" if found else f"there is no address {request.url.path}"
+    response = _fault(error.status_code, "usage" if found else "not_found", f"{said}: GET /openapi.json lists all")
+    response.headers.update(error.headers or {})
+    return response
 
 
-def _number(request: Request, name: str, default: int) -> int:
-    value = request.query_params.get(name, str(default))
-    if not value.isdecimal():
-        raise UsageError(f"{name} is a number, not {value!r}")
-    return int(value)
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
 
 
-def _who(request: Request) -> str:
-    return request.headers.get("x-refiner-user", "the service's user")[:100]
+async def _broken(_request: Request, error: Exception) -> Response:
+    return _fault(500, "internal", f"a bug ({type(error).__name__}): the service's log says more, please report it")

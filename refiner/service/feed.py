@@ -1,11 +1,13 @@
 """What happens in all runs, as it is committed, for whoever listens."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from refiner.domain.errors import StoreError
 from refiner.domain.events import Recorded
 from refiner.run.journal import Delta
 from refiner.store.sql import SqlStore
@@ -28,10 +30,15 @@ class Feed:
     """Committed events in the order of their ids, read back from the store, and text that is still being written."""
 
     store: SqlStore
-    _listeners: dict[MemoryObjectSendStream[Heard], None] = field(default_factory=dict)
+    _listeners: dict[MemoryObjectSendStream[Heard], MemoryObjectReceiveStream[Heard]] = field(default_factory=dict)
     _news: anyio.Event = field(default_factory=anyio.Event)
     _last: int = 0
     _closing: bool = False
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
 
     def heard(self, what: Heard) -> None:
         """Told by the runs of this process: of an event that it is committed, of text what it is."""
@@ -46,10 +53,11 @@ class Feed:
         try:
             while True:
                 self._news, last_look = anyio.Event(), self._closing
-                while events := await self.store.feed(self._last):
-                    for event in events:
-                        self._last = event.id
-                        self._tell(event)
+                with suppress(StoreError):  # a database that went away may come back
+                    while events := await self.store.feed(self._last):
+                        for event in events:
+                            self._last = event.id
+                            self._tell(event)
                 if last_look:
                     return
                 with anyio.move_on_after(POLL):
@@ -60,12 +68,15 @@ class Feed:
                 send.close()
             self._listeners.clear()
 
-    async def listen(self, after: int | None = None) -> AsyncIterator[Heard]:
-        """What happens from now on, or first all events behind the one with that id. Raises SlowError."""
+    async def listen(self, after: int | None = None) -> AsyncGenerator[Heard]:
+        """What happens from now on, or first all events behind the one with that id, until the feed is closed.
+
+        An id that no event has yet counts as that of the latest. Raises SlowError.
+        """
         send, receive = anyio.create_memory_object_stream[Heard](BUFFER)
-        self._listeners[send] = None
+        self._listeners[send] = receive
         try:
-            seen = after if after is not None else self._last
+            seen = self._last if after is None else min(after, await self.store.last())
             while after is not None and (missed := await self.store.feed(seen)):
                 for event in missed:
                     seen = event.id
@@ -86,9 +97,11 @@ class Feed:
         self._news.set()
 
     def _tell(self, what: Heard) -> None:
-        for send in list(self._listeners):
+        for send, receive in list(self._listeners.items()):
             try:
                 send.send_nowait(what)
             except anyio.WouldBlock:
-                self._listeners.pop(send)
+                del self._listeners[send]
                 send.close()
+                while receive.statistics().current_buffer_used:  # it comes back for them, and they need not wait here
+                    receive.receive_nowait()

@@ -143,7 +143,7 @@ def test_a_submission_that_is_repeated_is_one_run(client: Client, scripted: Scri
         ("post", "/v1/runs", {"input": " "}, UsageError, "the input is empty"),
         ("post", "/v1/runs", {"input": "x" * (17 << 20)}, UsageError, "larger than 16 MiB"),
         ("post", "/v1/runs/r-zzzz/pause", {}, NotFoundError, "no run is called"),
-        ("post", "/v1/runs/@/explode", {}, NotFoundError, "cannot be told to explode"),
+        ("post", "/v1/runs/@/explode", {}, NotFoundError, "no address /v1/runs/@/explode"),
         ("post", "/v1/runs/@/pause", {"hard": True}, UsageError, "hard"),
         ("post", "/v1/runs/@/pause?hard=1", {}, UsageError, "no parameter 'hard'"),
         ("patch", "/v1/runs/@/budget", {"max_calls": -1}, UsageError, "max_calls"),

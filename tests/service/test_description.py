@@ -1,0 +1,37 @@
+"""The service is as its own description says, whatever it is asked."""
+
+from typing import Any, cast
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from refiner.service.api import Api
+from tests.service.live import Live
+
+_api = Api(*(cast("Any", None) for _ in range(4)))
+_schema = schemathesis.openapi.from_dict(_api.description)
+
+
+@pytest.fixture(autouse=True)
+def latest(service: Live) -> None:
+    """A live run, which "@" stands for."""
+    service.run("one", "two")
+
+
+@_schema.exclude(path="/v1/events").parametrize()
+@settings(max_examples=10, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_described(case: Case, live: Live) -> None:
+    # Tests may be no tests, a stop rule no rule: a schema cannot say which submissions make sense.
+    excluded = [positive_data_acceptance] if case.operation.label == "POST /v1/runs" else []
+    case.call_and_validate(base_url=live.url, excluded_checks=excluded)
+
+
+def test_the_description_is_served_and_names_every_route(live: Live) -> None:
+    served = live.http.get("/openapi.json").json()
+    assert served == _api.description
+    words = ("pause", "resume", "stop", "cancel", "fork", "budget", "events")
+    runs = {"/v1/runs", "/v1/runs/{run}", *(f"/v1/runs/{{run}}/{word}" for word in words)}
+    assert runs | {"/v1/events", "/v1/shutdown", "/healthz", "/readyz", "/version"} <= set(served["paths"])
