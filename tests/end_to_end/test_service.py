@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -88,6 +89,7 @@ def test_where_no_service_is(refiner: Program, socket_path: Path) -> None:
         done = refiner(*words, "--json")
         assert (done.code, done.json["error"]["kind"]) == (6, "daemon_unreachable")
         assert "`refiner serve` starts one" in done.error
+    assert refiner("ps", "--json").json == []  # it looks into the store itself
     assert not socket_path.exists()
 
 
@@ -221,6 +223,30 @@ def test_a_service_that_is_told_to_end_goes_on_at_its_next_start(
     assert max(Counter(asked.last for asked in scripted.asked).values()) == 1
 
 
+def test_a_reader_that_does_not_read_does_not_keep_a_service_alive(
+    client: Client, socket_path: Path, start: Start
+) -> None:
+    service = start()
+    client.post("/v1/runs", {"input": "long " * 200_000})
+    with socket.socket(socket.AF_UNIX) as reader:
+        reader.connect(str(socket_path))
+        reader.sendall(b"GET /v1/events?after=0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        reader.recv(1, socket.MSG_PEEK)
+        service.signal(signal.SIGTERM)
+        assert service.wait().code == 0
+
+
+def test_a_key_outlives_the_service(client: Client, start: Start) -> None:
+    body, key = {"input": QUESTION}, {"Idempotency-Key": "k-1"}
+    service = start()
+    run = client.post("/v1/runs", body, key)
+    service.signal(signal.SIGKILL)
+    service.wait()
+    start()
+    assert client.post("/v1/runs", body, key) == run
+    assert [line["id"] for line in client.get("/v1/runs")] == [run["id"]]
+
+
 def test_a_pause_over_the_api_outlives_the_service(
     client: Client, refiner: Program, scripted: Scripted, start: Start
 ) -> None:
@@ -272,11 +298,16 @@ def test_a_key_is_in_nothing_that_the_service_tells(
     assert not any(key in told for key in KEYS.values())
 
 
-def test_handing_a_run_in_imports_neither_sdks_nor_a_database(refiner: Program) -> None:
+@pytest.mark.parametrize("words", ["solve Why? --detach", "solve Why? --daemon", "ps", "daemon status"])
+def test_a_client_imports_neither_sdks_nor_a_database(
+    refiner: Program, scripted: Scripted, start: Start, words: str
+) -> None:
+    scripted.script = mending
+    start()
     look = (
-        "import sys; from refiner.cli.main import main; main(['solve', 'Why?', '--detach', '-q']);"
-        "print([name for name in ('openai', 'anthropic', 'sqlalchemy', 'sqlmodel', 'textual') if name in sys.modules])"
+        f"import sys; from refiner.cli.main import main; code = main({words.split()!r} + ['-q']); print(code,"
+        "[name for name in ('openai', 'anthropic', 'sqlalchemy', 'sqlmodel', 'textual') if name in sys.modules])"
     )
     environ = {**refiner.environ, "PATH": ""}
     done = subprocess.run([sys.executable, "-c", look], env=environ, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout.splitlines()[-1] == "0 []"

@@ -22,7 +22,7 @@ def listening(live: Live, last: object = None, buffer: int | None = None) -> Ite
         if buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         sock.connect(("127.0.0.1", live.port))
-        sock.settimeout(30)
+        sock.settimeout(10)  # shorter than the silence between two pings
         sock.sendall(f"GET /v1/events HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
         while live.api.feed.listeners == count:
             pass
@@ -48,6 +48,7 @@ def notes(sock: socket.socket) -> Iterator[tuple[int, str]]:
             number = int(value)
         elif field == "data" and (told := json.loads(value))["type"] == "note":
             yield number, told["text"]
+    raise AssertionError("the stream ended without a word")
 
 
 def last_id(live: Live) -> int:
