@@ -34,6 +34,8 @@ def _expanded(path: Path) -> Path:
 Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 Folder = Annotated[Path, Field(strict=False), AfterValidator(_expanded)]
 Count = Annotated[int, Field(ge=1)]
+Chains = Annotated[int, Field(ge=1, le=1_000)]
+"""All of them are held in memory, in a service beside those of others."""
 
 
 def setting(
@@ -61,7 +63,7 @@ class Vote(Section):
 
     adaptive: bool = setting(True, "Stop when the lead is decided; false takes all chains.")
     least: Count = setting(3, "The fewest answers that are asked for.")
-    most: Count = setting(6, "The most answers that are asked for while the vote is contested.")
+    most: Chains = setting(6, "The most answers that are asked for while the vote is contested.")
 
 
 class Local(Section):
@@ -213,7 +215,7 @@ class Settings(Section):
     answer_type: Literal["auto", "choice", "number", "text", "code"] = setting(
         "auto", "How the answer is read and compared: auto, choice, number, text or code."
     )
-    chains: Count | None = setting(None, "Independent chains; unset leaves it to the strategy.", example=3)
+    chains: Chains | None = setting(None, "Independent chains; unset leaves it to the strategy.", example=3)
     max_iterations: Annotated[int, Field(ge=0)] | None = setting(
         None, "Updates of a chain at the most; unset leaves it to the strategy.", example=3
     )

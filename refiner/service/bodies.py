@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -144,6 +145,15 @@ class Submission(Body):
     )
     submitter: str = Field("", max_length=100)
     priority: Priority = 0
+
+    @field_validator("suite")
+    @classmethod
+    def _below(cls, suite: Suite | None) -> Suite | None:
+        for name in (suite.program, *(name for name, _ in suite.files)) if suite else ():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or not path.name:
+                raise ValueError(f"{name!r} is no path below the tests' folder")
+        return suite
 
     @field_validator("settings")
     @classmethod
