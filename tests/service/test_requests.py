@@ -5,6 +5,8 @@ import resource
 
 import pytest
 
+from refiner.config.settings import field, keys
+from refiner.config.solving import SOLVING
 from refiner.service import openapi
 from tests.service.live import Live
 
@@ -98,6 +100,12 @@ def test_what_is_the_services_own_is_not_set_by_a_submission(live: Live, name: s
     answer = live.http.post("/v1/runs", json={**GOOD, "settings": {name: value}})
     assert answer.status_code == 400
     assert f"{name} is the service's own" in answer.json()["error"]["message"]
+
+
+def test_of_what_is_guarded_a_submission_sets_the_base_url_alone() -> None:
+    extras = {key: found.json_schema_extra for key in keys() if (found := field(key))}
+    guarded = {key[0] for key, extra in extras.items() if isinstance(extra, dict) and extra["guarded"]}
+    assert guarded & SOLVING == {"base_url"}
 
 
 def test_a_submission_names_its_server_as_the_command_line_does(live: Live) -> None:
