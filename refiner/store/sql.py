@@ -147,6 +147,20 @@ class SqlStore:
         query = select(func.max(tables.events.c.id))
         return await self._read(lambda connection: connection.scalar(query) or 0)
 
+    async def queued(self) -> int:
+        """How many runs wait in the queue."""
+        query = select(func.count()).where(tables.runs.c.status == "queued")
+        return await self._read(lambda connection: connection.scalar(query) or 0)
+
+    async def probe(self) -> None:
+        """Take the lock for a write that changes nothing. Raises StoreError where the database takes none."""
+        nothing = update(tables.runs).where(tables.runs.c.id == "").values(status="")
+        await self._writer.do(lambda connection: connection.execute(nothing).rowcount)
+
+    def timed(self, listener: Callable[[float], None]) -> None:
+        """Have the listener told, in another thread, how many seconds each transaction took."""
+        self._writer.timed = listener
+
     async def append(self, run: str, events: Sequence[Event]) -> list[Recorded]:
         """Commit events, all or none.
 
