@@ -23,6 +23,11 @@ class SandboxJudge:
     _neighbours: Neighbours = field(default_factory=Neighbours)
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
+    @property
+    def layer(self) -> str | None:
+        """The isolation that was found."""
+        return self._sandbox.layer if self._sandbox else None
+
     async def opened(self) -> "SandboxJudge":
         """Find a sandbox that works, once. Raises SandboxError."""
         async with self._lock:

