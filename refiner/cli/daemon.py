@@ -28,6 +28,8 @@ def status(context: Context) -> None:
     client = _client(context)
     said, ready = client.get("/version"), client.get("/readyz")
     told = {"socket": str(context.paths.socket), "pid": said["pid"], "version": said["version"], "runs": ready["live"]}
+    for line in ready["missing"]:
+        context.note(line)
     if context.json:
         return output.json_line(told)
     return output.text("\n".join(f"{name:<8}{value}" for name, value in told.items()))

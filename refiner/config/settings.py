@@ -165,6 +165,13 @@ class Service(Section):
     """The service, `refiner serve`."""
 
     runs: Count = setting(8, "Runs that it drives at a time; the others wait in its queue.")
+    traces: str | None = setting(
+        None,
+        "An OpenTelemetry collector (OTLP over HTTP) that gets a trace of each run; unset sends none.",
+        example="http://localhost:4318",
+        guarded=True,
+    )
+    trace_content: bool = setting(False, "Put prompts and replies into the traces.", guarded=True)
 
 
 class Upkeep(Section):

@@ -117,11 +117,13 @@ class Healthy(Answer):
 
 
 class Ready(Answer):
-    """live: runs at work; most: how many may be."""
+    """live: runs at work; most: how many may be; sandbox: the layer that code runs in; missing: a line each."""
 
     ok: bool
     live: int
     most: int
+    sandbox: str | None
+    missing: list[str]
 
 
 class Version(Answer):

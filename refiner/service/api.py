@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import anyio
-import anyio.lowlevel
+import anyio.to_thread
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from refiner.app.plan import plan_of, task_of
 from refiner.client.client import API
-from refiner.config.sources import load
+from refiner.config.sources import Loaded
 from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, RefinerError, UsageError
 from refiner.domain.events import RunStarted
 from refiner.domain.result import result_of
@@ -28,9 +28,10 @@ from refiner.domain.state import fold
 from refiner.providers.connect import resolve
 from refiner.run.journal import Delta
 from refiner.service import answers
-from refiner.service.bodies import Behind, Budget, By, ForkAt, Heard, Last, Latest, Nothing, Once, Submission
+from refiner.service.bodies import Behind, Budget, By, ForkAt, Heard, Last, Latest, Nothing, Once, Submission, Wanted
 from refiner.service.feed import Feed, SlowError
 from refiner.service.openapi import LateError, NotJsonError, Operation, TooLargeError, description, routes
+from refiner.service.watch import Watch
 from refiner.service.workers import Workers
 from refiner.store.sql import SqlStore
 from refiner.strategies.fork import Edit, forked
@@ -62,12 +63,17 @@ _STATUS: dict[type[RefinerError], int] = {
 
 @dataclass(frozen=True)
 class Api:
-    """What the routes do, over a store, the live runs and the feed; shutdown ends the service."""
+    """What the routes do, over a store, the live runs and the feed.
+
+    shutdown ends the service; loaded gives the configuration in force.
+    """
 
     store: SqlStore
     workers: Workers
     feed: Feed
+    watch: Watch
     shutdown: Callable[[], None]
+    loaded: Callable[[], Loaded]
 
     def app(self) -> Starlette:
         handlers: dict[Any, Any] = {
@@ -94,8 +100,9 @@ class Api:
             Operation("POST", f"{run}/fork", self.fork, answers.Named, (201,)),
             Operation("PATCH", f"{run}/budget", self.budget, answers.Told, (202,)),
             *(Operation("POST", f"{run}/{word}", getattr(self, word), answers.Told, (202,)) for word in words),
-            Operation("GET", "/healthz", self.healthy, answers.Healthy),
-            Operation("GET", "/readyz", self.ready, answers.Ready),
+            Operation("GET", "/healthz", self.healthy, answers.Healthy, (200, 503)),
+            Operation("GET", "/readyz", self.ready, answers.Ready, (200, 503)),
+            Operation("GET", "/metrics", self.metrics, None, media="text/plain"),
             Operation("GET", "/version", self.version, answers.Version),
             Operation("GET", "/openapi.json", self.described, dict[str, Any]),
         )
@@ -129,7 +136,7 @@ class Api:
 
     async def submit(self, body: Submission, once: Once) -> Response:
         """Put a task into the queue, committed before this answers; Idempotency-Key makes a repetition harmless."""
-        plan = await anyio.to_thread.run_sync(_plan, body)
+        plan = await anyio.to_thread.run_sync(_plan, self.loaded(), body)
         new = await self.store.new_id()
         run = await self.store.submit(new, [RunStarted(plan)], body.submitter, body.priority, once.key)
         if run != new and fold(await self.store.events(run)).plan != plan:
@@ -190,14 +197,18 @@ class Api:
 
     async def healthy(self) -> Response:
         """Whether the loop turns: how many seconds behind it is."""
-        began = anyio.current_time()
-        await anyio.lowlevel.checkpoint()
-        return _json({"ok": True, "lag": anyio.current_time() - began})
+        status, told = self.watch.health()
+        return _json(told, status)
 
     async def ready(self) -> Response:
-        """Whether runs can be taken: the store can be read."""
-        await self.store.last()
-        return _json({"ok": True, "live": len(self.workers.live), "most": self.workers.most})
+        """Whether runs can be taken, and what is missing."""
+        status, told = await self.watch.ready()
+        return _json(told, status)
+
+    async def metrics(self, wanted: Wanted) -> Response:
+        """What Prometheus reads."""
+        text, kind = await self.watch.exposed(wanted.accept)
+        return Response(text, media_type=kind)
 
     async def version(self) -> Response:
         """Which version answers."""
@@ -231,9 +242,8 @@ class Api:
             yield ServerSentEvent("come back with Last-Event-ID", event="dropped")
 
 
-def _plan(body: Submission) -> Plan:
-    loaded = load(keywords=body.settings)
-    settings = loaded.settings
+def _plan(loaded: Loaded, body: Submission) -> Plan:
+    settings = loaded.for_task(body.settings)
     task = task_of(body.input, settings.answer_type, body.program, body.suite)
     return plan_of(task, settings, resolve(settings, loaded.paths))
 

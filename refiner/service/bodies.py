@@ -127,6 +127,12 @@ class By(Headers):
     who: str = Field("the service's user", alias="x-refiner-user", min_length=1, max_length=100)
 
 
+class Wanted(Headers):
+    """The form in which the client reads best."""
+
+    accept: str = ""
+
+
 class Once(Headers):
     """A word of the client's own, which makes a repetition harmless."""
 

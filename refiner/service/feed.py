@@ -1,6 +1,6 @@
 """What happens in all runs, as it is committed, for whoever listens."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -10,6 +10,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from refiner.domain.errors import StoreError
 from refiner.domain.events import Recorded
 from refiner.run.journal import Delta
+from refiner.service.logs import log
 from refiner.store.sql import SqlStore
 
 BUFFER = 2_000
@@ -27,9 +28,13 @@ class SlowError(Exception):
 
 @dataclass(slots=True)
 class Feed:
-    """Committed events in the order of their ids, read back from the store, and text that is still being written."""
+    """Committed events in the order of their ids, read back from the store, and text that is still being written.
+
+    own is told at once of what the runs of this process commit.
+    """
 
     store: SqlStore
+    own: Callable[[Recorded], None] = lambda _: None
     _listeners: dict[MemoryObjectSendStream[Heard], MemoryObjectReceiveStream[Heard]] = field(default_factory=dict)
     _news: anyio.Event = field(default_factory=anyio.Event)
     _last: int = 0
@@ -45,6 +50,7 @@ class Feed:
         if isinstance(what, Delta):
             self._tell(what)
         else:
+            self.own(what)
             self._news.set()
 
     async def run(self) -> None:
@@ -105,3 +111,4 @@ class Feed:
                 send.close()
                 while receive.statistics().current_buffer_used:  # it comes back for them, and they need not wait here
                     receive.receive_nowait()
+                log.warning("reader dropped", behind=BUFFER)

@@ -1,7 +1,6 @@
 """The life of the service: one at a socket, runs adopted at its start, a quiet end."""
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -17,14 +16,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from refiner.app.world import Lines, opened
 from refiner.autograd.concurrent import bare_errors
 from refiner.config.sources import Loaded
+from refiner.domain.errors import RefinerError
 from refiner.service.api import Api
 from refiner.service.chores import House
 from refiner.service.door import Door
 from refiner.service.feed import Feed
 from refiner.service.listening import alone, listening, peer_uid
+from refiner.service.logs import Logged, configure, log
 from refiner.service.schedule import clock_of
 from refiner.service.systemd import READY, STOPPING, handed, notify, reloading
 from refiner.service.tcp import bound, token_file
+from refiner.service.watch import Watch
 from refiner.service.workers import Workers
 from refiner.store.sql import SqlStore
 
@@ -57,26 +59,17 @@ class _OwnUser(H11Protocol):
             super().connection_lost(exc)
 
 
-Reload = Callable[[], Loaded | None]
-"""Reads the configuration again; None, where it cannot be used, leaves the old one in force."""
-
-
 async def serve(
-    loaded: Loaded,
-    said: anyio.Event | None = None,
-    *,
-    listen: str | None = None,
-    note: Callable[[str], None] = lambda _: None,
-    reload: Reload = lambda: None,
+    loaded: Loaded, reload: Callable[[], Loaded], said: anyio.Event | None = None, *, listen: str | None = None
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; a second signal ends it at once, SIGHUP reloads.
 
-    said is set once requests are answered. listen: HOST:PORT to listen at too. note is told where it listens.
-    Raises DaemonBusyError where another service is running, DaemonError where the socket cannot be made, UsageError
-    for an address or a token that is none, StoreError.
+    reload reads the configuration again, and raises RefinerError where it cannot be used: the old one stays in force.
+    said is set once requests are answered. listen: HOST:PORT to listen at too. Raises DaemonBusyError where another
+    service is running, DaemonError where the socket cannot be made, UsageError for an address or a token that is none,
+    StoreError.
     """
     settings, paths = loaded.settings, loaded.paths
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every reader that went away in mid-sentence
     own, lines, closing = handed(), Lines(settings, paths), anyio.Event()
     with alone(paths.socket):
         async with opened(settings, paths, lines=lines) as world:
@@ -85,25 +78,32 @@ async def serve(
             feed = Feed(store)
             workers = Workers(world, store, feed, settings.service.runs)
             clock = clock_of(House(loaded, store, workers))
+            watch = Watch(loaded, world, store, workers, feed)
 
             def again() -> None:
+                nonlocal loaded
                 notify(reloading())
-                if new := reload():
-                    lines.reset(new.settings)
-                    workers.most = new.settings.service.runs
+                try:
+                    loaded = reload()
+                except RefinerError as error:
+                    log.error("the settings stay as they were", error=str(error))
+                else:
+                    lines.reset(loaded.settings)
+                    workers.most = loaded.settings.service.runs
                     workers.wake()
-                    clock.reset(new)
+                    clock.reset(loaded)
+                    watch.reset(loaded)
                 notify(READY)
 
             with listening(paths.socket, own) as sock, bound(listen, paths.state) if listen else nullcontext() as tcp:
-                server = _server(Door(Api(store, workers, feed, closing.set).app(), tcp))
-                note(f"listening at {paths.socket}; Ctrl-C ends it, and its runs go on at the next start")
+                server = _server(Door(Logged(Api(store, workers, feed, watch, closing.set, lambda: loaded).app()), tcp))
                 if tcp:
-                    note(f"listening at {tcp.name} too; the token lies in {token_file(paths.state)}")
+                    log.info("listening over TCP", at=tcp.name, token=str(token_file(paths.state)))
                 async with anyio.create_task_group() as beside:
                     await beside.start(_signals, closing, again)
                     beside.start_soon(_ending, closing, workers, server)
                     beside.start_soon(clock.run, closing)
+                    beside.start_soon(watch.run)
                     async with anyio.create_task_group() as serving:
                         serving.start_soon(feed.run)
                         serving.start_soon(_answering, server, [sock, tcp.sock] if tcp else [sock])
@@ -116,6 +116,7 @@ async def serve(
                             feed.close()  # after the last words of the runs
                             server.should_exit = True
                         await _hung_up(server)
+                    await watch.aclose()
                     beside.cancel_scope.cancel()
                 await store.checkpoint()
 
@@ -170,7 +171,10 @@ async def _signals(
                 closing.set()
 
 
-def run(loaded: Loaded, listen: str | None, note: Callable[[str], None], reload: Reload) -> None:
+def run(
+    loaded: Loaded, reload: Callable[[], Loaded], listen: str | None, *, quiet: bool = False, verbose: bool = False
+) -> None:
     """Serve in the foreground until it is told to end."""
+    configure(loaded.settings, quiet=quiet, verbose=verbose)
     with bare_errors():
-        asyncio.run(serve(loaded, listen=listen, note=note, reload=reload))
+        asyncio.run(serve(loaded, reload, listen=listen))

@@ -10,6 +10,7 @@ from refiner.domain.run import Stop, StopReason
 from refiner.domain.state import fold
 from refiner.run.steering import Steering
 from refiner.service.feed import Feed
+from refiner.service.logs import PARKED, log
 from refiner.store.sql import SqlStore
 from refiner.strategies.drive import World, resume_run
 
@@ -87,8 +88,9 @@ class Workers:
                 beside.cancel_scope.cancel()
             if state.finished and state.finished.stop == SHUTDOWN:
                 await self.store.requeue(run)
-        except* StoreError:
-            pass  # the run stands as it is, and is adopted at the next start
+        except* StoreError as faults:
+            # The run stands as it is, and is adopted at the next start.
+            log.error("run left", run=run, error=str(faults.exceptions[0]))
         except* RefinerError:
             pass  # it has ended as failed, and says why
         finally:
@@ -98,4 +100,6 @@ class Workers:
     async def _park(self, run: str) -> None:
         stop = Stop(StopReason.ERROR, f"{CRASHES} services died over it: `refiner run resume {run}` tries once more")
         number = fold(await self.store.events(run)).resumptions
-        await self.store.append(run, [Note(f"parked: {stop.detail}"), RunFinished("failed", 1, stop, number)])
+        ended = (Note(PARKED + stop.detail), RunFinished("failed", 1, stop, number))
+        for recorded in await self.store.append(run, ended):
+            self.feed.heard(recorded)

@@ -19,6 +19,7 @@ from refiner.config.sources import load
 from refiner.domain.events import Event, Note, RunStarted
 from refiner.service.api import Api
 from refiner.service.feed import Feed
+from refiner.service.watch import Watch
 from refiner.service.workers import Workers
 from refiner.store.sql import SqlStore
 
@@ -88,10 +89,12 @@ def living() -> Iterator[Live]:
         async with opened(loaded.settings, loaded.paths) as world:
             assert isinstance(world.store, SqlStore)
             feed = Feed(world.store)
-            api = Api(world.store, Workers(world, world.store, feed, 1), feed, lambda: None)
+            workers = Workers(world, world.store, feed, 1)
+            watch = Watch(loaded, world, world.store, workers, feed)
+            api = Api(world.store, workers, feed, watch, lambda: None, lambda: loaded)
             sock = socket.create_server(("127.0.0.1", 0))
             server.append(_Quiet(uvicorn.Config(api.app(), ws="none", lifespan="off", log_config=None)))
-            feeding = asyncio.create_task(feed.run())
+            beside = [asyncio.create_task(work()) for work in (feed.run, watch.run)]
             port = sock.getsockname()[1]
             live = Live(api, asyncio.get_running_loop(), port, httpx2.Client(base_url=f"http://127.0.0.1:{port}"))
             log = logging.Handler(logging.WARNING)
@@ -100,7 +103,8 @@ def living() -> Iterator[Live]:
                 logging.getLogger(name).addHandler(log)
             ready.set_result(live)
             await server[0].serve([sock])
-            feeding.cancel()
+            for task in beside:
+                task.cancel()
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
