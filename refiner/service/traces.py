@@ -28,13 +28,17 @@ from refiner.domain.events import CallFailed, CallFinished, CallStarted, Decisio
 from refiner.domain.state import RunState, fold
 from refiner.service.faults import kind_of, own_words
 
+DELIVERY = 3.0
+"""Seconds that sending one trace may take, attempts and all; the service does not end before."""
+
 _OPERATION, _PROVIDER, _MODEL = "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"
 _Attributes = dict[str, Any]
 
 
 def exporter(url: str) -> OTLPSpanExporter:
     """What sends spans to a collector over OTLP/HTTP; OTEL_EXPORTER_OTLP_HEADERS holds what it wants to be told."""
-    return OTLPSpanExporter(url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/v1/traces")
+    whole = url if urlsplit(url).path.strip("/") else f"{url.rstrip('/')}/v1/traces"
+    return OTLPSpanExporter(whole, timeout=DELIVERY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from refiner.strategies.drive import World
 if TYPE_CHECKING:
     from refiner.service.traces import Tracer
 
-FAREWELL = 5.0
+FAREWELL = 4.0
 """Seconds that the last traces have to be sent when the service ends."""
 
 WAITING = 1_000
@@ -71,6 +71,8 @@ class Watch:
         self._heard.close()
         with anyio.move_on_after(FAREWELL):
             await self._done.wait()
+        if self._tracer:
+            self._tracer.exporter.shutdown()
         self._events.close()
         self._runs.close()
         log.info("service stopped")
