@@ -4,35 +4,17 @@ import contextlib
 import errno
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from refiner.domain.errors import RefinerError
 from refiner.domain.events import Recorded
+from refiner.domain.harmless import clean as clean
+from refiner.domain.harmless import line as line
 
 PIPE_CLOSED = 141
 """The exit code when the reader of the output went away, as a shell reports SIGPIPE."""
-
-# Zero-width joiners stay: Persian, Indic scripts and emoji need them, and they move no cursor.
-_HARMFUL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # a whole sequence, or its parameters would stay behind as text
-    r"|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """The text without escape, control and bidirectional characters; newlines and tabs stay."""
-    return _SURROGATE.sub("\ufffd", _HARMFUL.sub("", text))
-
-
-def line(text: str) -> str:
-    """The text, made harmless, on one line."""
-    return " ".join(clean(text).split())
 
 
 def text(value: str) -> None:

@@ -15,6 +15,7 @@ from refiner.domain.events import (
     CallStarted,
     Candidate,
     Decision,
+    Delta,
     Evaluation,
     Executed,
     Gradient,
@@ -23,7 +24,6 @@ from refiner.domain.events import (
 )
 from refiner.domain.result import Result
 from refiner.domain.state import RunState, apply
-from refiner.run.journal import Delta
 from refiner.strategies.report import failure
 
 PHASES = {

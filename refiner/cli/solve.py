@@ -219,10 +219,9 @@ async def _resumed(context: Context, prefix: str, file: Path | None, *, jsonl: b
 async def _driven(context: Context, world: "World", run: str, target: Target, *, jsonl: bool) -> int:
     from refiner.cli.progress import Progress
     from refiner.cli.signals import AbortedError, steered
-    from refiner.domain.events import Recorded
+    from refiner.domain.events import Heard, Recorded
     from refiner.domain.result import result_of
     from refiner.domain.state import fold
-    from refiner.run.journal import Delta
     from refiner.strategies.drive import resume_run
 
     past = await world.store.events(run)
@@ -235,7 +234,7 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
         fold(past)
     )
 
-    def listener(heard: Recorded | Delta) -> None:
+    def listener(heard: Heard) -> None:
         progress(heard)
         if jsonl and isinstance(heard, Recorded):
             output.event(heard)

@@ -284,3 +284,16 @@ class Recorded:
     def to_json(self) -> dict[str, Any]:
         """The event as a line of `--jsonl` and as the service sends it."""
         return {"id": self.id, "run": self.run, "at": self.at.isoformat(), **asdict(self.event)}
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a reply that is still being written; seen live, never stored."""
+
+    run: str
+    key: str
+    text: str
+
+
+Heard = Recorded | Delta
+"""What whoever follows a run hears."""

@@ -13,10 +13,10 @@ from tenacity import AsyncRetrying
 from refiner.domain.calls import Capabilities, Count, Message, Provider, Reply, Request, Role, Usage
 from refiner.domain.code import Execution, Judge, Outcome, Suite
 from refiner.domain.errors import RefinerError, SandboxError, UsageError
-from refiner.domain.events import CallFailed, CallFinished, CallStarted, ChainStopped, Event, Executed, Note
+from refiner.domain.events import CallFailed, CallFinished, CallStarted, ChainStopped, Delta, Event, Executed, Note
 from refiner.domain.run import Plan, Stop, StopReason
 from refiner.domain.state import RunState
-from refiner.run.journal import Delta, Journal
+from refiner.run.journal import Journal
 from refiner.run.ledger import ExhaustedError, Ledger
 
 GRACE = 5.0

@@ -1,24 +1,13 @@
 """The run's log, and its checkpoint: what is in it has happened, and is never done again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from refiner.domain.calls import Reply
-from refiner.domain.events import CallFailed, CallFinished, CallStarted, Event, Recorded
+from refiner.domain.events import CallFailed, CallFinished, CallStarted, Delta, Event, Heard, Recorded
 from refiner.domain.state import RunState, apply, fold
 from refiner.domain.store import Store
 
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of a reply that is still being written; seen live, never stored."""
-
-    run: str
-    key: str
-    text: str
-
-
-Listener = Callable[[Recorded | Delta], None]
+Listener = Callable[[Heard], None]
 
 
 class Journal:

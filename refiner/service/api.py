@@ -21,12 +21,11 @@ from refiner.app.plan import plan_of, task_of
 from refiner.client.client import API
 from refiner.config.sources import Loaded
 from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, RefinerError, UsageError
-from refiner.domain.events import RunStarted
+from refiner.domain.events import Delta, RunStarted
 from refiner.domain.result import result_of
 from refiner.domain.run import Control, Limits, Plan
 from refiner.domain.state import fold
 from refiner.providers.connect import resolve
-from refiner.run.journal import Delta
 from refiner.service import answers
 from refiner.service.bodies import Behind, Budget, By, ForkAt, Heard, Last, Latest, Nothing, Once, Submission, Wanted
 from refiner.service.feed import Feed, SlowError

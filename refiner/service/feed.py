@@ -8,8 +8,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from refiner.domain.errors import StoreError
-from refiner.domain.events import Recorded
-from refiner.run.journal import Delta
+from refiner.domain.events import Delta, Heard, Recorded
 from refiner.service.logs import log
 from refiner.store.sql import SqlStore
 
@@ -18,8 +17,6 @@ BUFFER = 2_000
 
 POLL = 0.5
 """Seconds between two looks at what other processes commit."""
-
-Heard = Recorded | Delta
 
 
 class SlowError(Exception):

@@ -4,10 +4,10 @@ from refiner.autograd.prompt import Prompt, Section, ask
 from refiner.domain.calls import Role
 from refiner.domain.events import Preferred
 from refiner.domain.run import Stop, StopReason
+from refiner.domain.votes import Tally, decided
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext, StepEngine
 from refiner.run.ledger import ExhaustedError
-from refiner.strategies.selection import Tally, decided
 from refiner.strategies.verbs import EXPLORING
 from refiner.strategies.vote import tally_of, vote
 from refiner.verify.statement import statements

@@ -1,10 +1,11 @@
 """`textgrad` and `refine`: the published loop, and a vote over all iterates (2406.07496)."""
 
 from refiner.domain.run import Stop
+from refiner.domain.votes import tally
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext
 from refiner.strategies.loop import refine_all
-from refiner.strategies.selection import outcome, tally
+from refiner.strategies.selection import outcome
 from refiner.strategies.verbs import Chain
 
 

@@ -1,10 +1,11 @@
 """`vote`: the majority of independent answers, each refined where iterations are asked for."""
 
 from refiner.domain.run import Stop
+from refiner.domain.votes import Tally, decided, tally
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext
 from refiner.strategies.loop import refine_all
-from refiner.strategies.selection import Tally, decided, outcome, tally
+from refiner.strategies.selection import outcome
 from refiner.strategies.verbs import Chain
 
 WAVE = 2

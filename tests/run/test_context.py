@@ -6,11 +6,10 @@ import pytest
 
 from refiner.domain.calls import Role, Usage
 from refiner.domain.errors import AuthError, ProviderError
-from refiner.domain.events import CallFailed, CallFinished, CallStarted, Recorded
+from refiner.domain.events import CallFailed, CallFinished, CallStarted, Delta, Recorded
 from refiner.domain.run import Stop, StopReason
 from refiner.domain.state import fold
 from refiner.run.context import RunContext
-from refiner.run.journal import Delta
 from refiner.strategies.drive import create, resume_run
 from tests.scripted.script import STALL, cut, in_order, status
 from tests.scripted.server import Scripted

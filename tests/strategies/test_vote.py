@@ -12,8 +12,8 @@ from refiner.domain.events import Candidate, Event, Recorded
 from refiner.domain.run import Phase, StopReason
 from refiner.domain.state import Step
 from refiner.domain.task import Kind, Option, Task
+from refiner.domain.votes import decided, tally
 from refiner.strategies.drive import create, resume_run
-from refiner.strategies.selection import decided, tally
 from refiner.strategies.shuffle import shuffled
 from tests.scripted.script import Asked
 from tests.scripted.server import Scripted

@@ -9,13 +9,12 @@ import anyio.lowlevel
 
 from refiner.app.plan import plan_of, task_of
 from refiner.config.settings import Settings
-from refiner.domain.events import Recorded
+from refiner.domain.events import Delta, Recorded
 from refiner.domain.run import Plan
 from refiner.domain.state import RunState
 from refiner.providers.openai import OpenAIProvider
 from refiner.providers.retry import retrying
 from refiner.run.context import Line
-from refiner.run.journal import Delta
 from refiner.store.sql import SqlStore
 from refiner.strategies.drive import World, create, resume_run
 from tests.scripted.script import Asked
