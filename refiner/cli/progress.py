@@ -4,11 +4,11 @@ import difflib
 import os
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from refiner.cli import output
-from refiner.domain.calls import Role, Usage
+from refiner.domain.calls import Usage
 from refiner.domain.code import Execution
 from refiner.domain.events import (
     CallFailed,
@@ -19,21 +19,13 @@ from refiner.domain.events import (
     Evaluation,
     Executed,
     Gradient,
+    Heard,
     Note,
     Recorded,
 )
 from refiner.domain.result import Result
-from refiner.domain.state import RunState, apply
+from refiner.domain.run_model import RunModel, heard
 from refiner.strategies.report import failure
-
-PHASES = {
-    Role.ANSWER: "drafting",
-    Role.CRITIC: "critique",
-    Role.GRADIENT: "gradient",
-    Role.UPDATER: "update",
-    Role.REPAIR: "repair",
-    Role.JUDGE: "judging",
-}
 
 
 def short(tokens: int) -> str:
@@ -92,22 +84,19 @@ class Progress:
     live: bool = False
     verbose: bool = False
     quiet: bool = False
-    _state: RunState = field(default_factory=RunState)
-    _phase: str = ""
+    model: RunModel = field(default_factory=RunModel)
     _written: int = 0
     _shown: float = 0.0
 
-    def __call__(self, heard: Recorded | Delta) -> None:
-        if isinstance(heard, Delta):
+    def __call__(self, what: Heard) -> None:
+        self.model = heard(self.model, what)
+        if isinstance(what, Delta):
             self._written += 1
             if time.monotonic() - self._shown > 0.1:
                 self._show()
             return
-        self._state = apply(self._state, heard)
-        self._tell(heard)
-        if isinstance(heard.event, CallStarted):
-            chain, iteration, *_ = heard.event.key.split("/")
-            self._phase = f"chain {chain}, iteration {iteration}: {PHASES[heard.event.role]}"
+        self._tell(what)
+        if isinstance(what.event, CallStarted):
             self._written = 0
         self._show()
 
@@ -117,15 +106,13 @@ class Progress:
             self.stream.write("\r\x1b[K")
             self.stream.flush()
 
-    def follow(self, state: RunState) -> "Progress":
-        """The same display for a run that already has a past."""
-        return replace(self, _state=state)
-
     def _show(self) -> None:
         self._shown = time.monotonic()
-        if self.live and self._phase:
-            writing = f", {self._written} pieces" if self._written else ""
-            text = f"{self._phase}{writing} · {spent(self._state.usage)} · {self._state.seconds:.0f} s"
+        state, writing = self.model.state, next(iter(self.model.latest), None)
+        if self.live and writing:
+            phase = f"chain {writing.chain}, iteration {writing.iteration}: {self.model.phase}"
+            pieces = f", {self._written} pieces" if self._written else ""
+            text = f"{phase}{pieces} · {spent(state.usage)} · {state.seconds:.0f} s"
             # A full row wraps, as it would with the terminal's ^C, and a wrapped line cannot be taken back.
             self.stream.write(f"\r\x1b[K{text[: columns(self.stream) - 3]}")
             self.stream.flush()
@@ -152,7 +139,7 @@ class Progress:
                 self._say(f"candidate {decision.chain}/{decision.index} {word}: {decision.reason}")
 
     def _candidate(self, candidate: Candidate) -> None:
-        before = [step.candidate for step in self._state.chain(candidate.chain).accepted]
+        before = [step.candidate for step in self.model.state.chain(candidate.chain).accepted]
         if not before:
             return self._block(f"draft {candidate.chain}/{candidate.index}", candidate.text)
         old, new = before[-1].text.splitlines(), candidate.text.splitlines()

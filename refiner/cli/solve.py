@@ -221,6 +221,7 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
     from refiner.cli.signals import AbortedError, steered
     from refiner.domain.events import Heard, Recorded
     from refiner.domain.result import result_of
+    from refiner.domain.run_model import model_of
     from refiner.domain.state import fold
     from refiner.strategies.drive import resume_run
 
@@ -230,9 +231,8 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
         context.note("warning: foreign code runs without a sandbox, as you asked (sandbox.layer = off)")
     terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     live = terminal and not (context.quiet or context.verbose)
-    progress = Progress(live=live, verbose=context.verbose and not context.quiet, quiet=context.quiet).follow(
-        fold(past)
-    )
+    verbose = context.verbose and not context.quiet
+    progress = Progress(live=live, verbose=verbose, quiet=context.quiet, model=model_of(past))
 
     def listener(heard: Heard) -> None:
         progress(heard)
