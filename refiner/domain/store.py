@@ -13,7 +13,8 @@ from refiner.domain.run import Control, Limits, Word
 class RunRow:
     """A line of `run list`: what the runs table says without reading the events.
 
-    live: a process that still exists holds the run.
+    live: a process that still exists holds the run. best: the highest score of its candidates, from 0 to 1. lead: how
+    many of its accepted answers are the most frequent one, and how many the next; None where answers are long.
     """
 
     id: str
@@ -30,6 +31,8 @@ class RunRow:
     tokens: int
     cost_usd: float | None
     stop: str | None
+    best: float | None = None
+    lead: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The line as `run list --json` and the service say it."""
@@ -45,7 +48,10 @@ class RunRow:
             "tokens": self.tokens,
             "cost_usd": self.cost_usd,
             "stop": self.stop,
+            "best": self.best,
+            "lead": self.lead,
             "created_at": self.created_at.isoformat(),
+            "updated_at": self.updated_at.isoformat(),
         }
 
 
@@ -79,8 +85,8 @@ class Store(Protocol):
         """The id that a prefix (or "@", the latest) stands for. Raises NotFoundError or AmbiguousError."""
         ...
 
-    async def runs(self, limit: int = 100) -> list[RunRow]:
-        """The latest runs, newest first."""
+    async def runs(self, limit: int = 100, offset: int = 0, since: datetime | None = None) -> list[RunRow]:
+        """The latest runs, newest first; since: only those that changed then or later, or that a process holds."""
         ...
 
     async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:

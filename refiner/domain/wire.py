@@ -1,10 +1,11 @@
-"""Events as plain values, for the database and the service, read back."""
+"""Events, and lines of runs, as plain values, for the database and the service, read back."""
 
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from refiner.domain.events import Event, Recorded
+from refiner.domain.store import RunRow
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -14,6 +15,20 @@ def recorded(told: dict[str, Any]) -> Recorded:
     """The event of a line that `Recorded.to_json` made. Raises ValueError where it is none."""
     rest = {name: value for name, value in told.items() if name not in ("id", "run", "at")}
     return Recorded(told["id"], told["run"], datetime.fromisoformat(told["at"]), adapter().validate_python(rest))
+
+
+def row_of(told: dict[str, Any]) -> RunRow:
+    """The line of a run that `RunRow.to_json` made. Raises ValueError, KeyError or TypeError where it is none."""
+    task, lead = told["task"], told["lead"]
+    same = ("id", "status", "live", "strategy", "model", "iterations", "calls", "tokens", "cost_usd", "stop", "best")
+    return RunRow(
+        **{name: told[name] for name in same},
+        title=task["title"],
+        kind=task["kind"],
+        lead=lead and (lead[0], lead[1]),
+        created_at=datetime.fromisoformat(told["created_at"]),
+        updated_at=datetime.fromisoformat(told["updated_at"]),
+    )
 
 
 @cache

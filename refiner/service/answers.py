@@ -35,7 +35,8 @@ class TaskLine(Answer):
 
 
 class RunLine(Answer):
-    """A line of `run list --json`; live: a process drives it."""
+    """A line of `run list --json`; live: a process drives it. best: the highest score. lead: how many accepted answers
+    are the most frequent one, and how many the next."""
 
     id: str
     status: str
@@ -48,7 +49,10 @@ class RunLine(Answer):
     tokens: int
     cost_usd: float | None
     stop: str | None
+    best: float | None
+    lead: tuple[int, int] | None
     created_at: datetime
+    updated_at: datetime
 
 
 class Roles(Answer):

@@ -111,8 +111,9 @@ class Api:
         return description(self.operations)
 
     async def runs(self, page: Latest) -> Response:
-        """The latest runs, newest first; `limit` says how many."""
-        return _json([row.to_json() for row in await self.store.runs(page.limit)])
+        """The latest runs, newest first; `limit` says how many, `offset` behind how many. `since`, a time, leaves out
+        what has not changed since then and is not live."""
+        return _json([row.to_json() for row in await self.store.runs(page.limit, page.offset, page.since)])
 
     async def run(self, run: str) -> Response:
         """One run as `solve --json` prints it."""
@@ -226,10 +227,8 @@ class Api:
 
     async def _told(self, after: int | None, run: str | None) -> AsyncIterator[ServerSentEvent]:
         try:
-            async with aclosing(self.feed.listen(after)) as all_heard:
+            async with aclosing(self.feed.listen(after, run)) as all_heard:
                 async for heard in all_heard:
-                    if run is not None and heard.run != run:
-                        continue
                     if isinstance(heard, Delta):
                         told = {"run": heard.run, "key": heard.key, "text": heard.text}
                         yield ServerSentEvent(json.dumps(told), event="delta")

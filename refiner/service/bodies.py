@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from refiner.config.settings import Settings
@@ -97,9 +106,11 @@ class Alone(Query):
 
 
 class Latest(Query):
-    """How many of the latest."""
+    """How many of the latest, behind how many, and since when they have to have changed."""
 
     limit: Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_digits)] = 100
+    offset: Number = 0
+    since: Annotated[AwareDatetime, Field(strict=False)] | Absent = None
 
 
 class Behind(Query):

@@ -32,7 +32,9 @@ class Feed:
 
     store: SqlStore
     own: Callable[[Recorded], None] = lambda _: None
-    _listeners: dict[MemoryObjectSendStream[Heard], MemoryObjectReceiveStream[Heard]] = field(default_factory=dict)
+    _listeners: dict[MemoryObjectSendStream[Heard], tuple[MemoryObjectReceiveStream[Heard], str | None]] = field(
+        default_factory=dict
+    )
     _news: anyio.Event = field(default_factory=anyio.Event)
     _last: int = 0
     _closing: bool = False
@@ -71,16 +73,17 @@ class Feed:
                 send.close()
             self._listeners.clear()
 
-    async def listen(self, after: int | None = None) -> AsyncGenerator[Heard]:
-        """What happens from now on, or first all events behind the one with that id, until the feed is closed.
+    async def listen(self, after: int | None = None, run: str | None = None) -> AsyncGenerator[Heard]:
+        """What happens in all runs, or one, from now on, or first all events behind the one with that id, until the
+        feed is closed.
 
         An id that no event has yet counts as that of the latest. Raises SlowError.
         """
         send, receive = anyio.create_memory_object_stream[Heard](BUFFER)
-        self._listeners[send] = receive
+        self._listeners[send] = receive, run
         try:
             seen = self._last if after is None else min(after, await self.store.last())
-            while after is not None and (missed := await self.store.feed(seen)):
+            while after is not None and (missed := await self._missed(seen, run)):
                 for event in missed:
                     seen = event.id
                     yield event
@@ -94,13 +97,18 @@ class Feed:
             send.close()
             receive.close()
 
+    async def _missed(self, after: int, run: str | None) -> list[Recorded]:
+        return await (self.store.feed(after) if run is None else self.store.events(run, after))
+
     def close(self) -> None:
         """Pass on what is committed by now, and end."""
         self._closing = True
         self._news.set()
 
     def _tell(self, what: Heard) -> None:
-        for send, receive in list(self._listeners.items()):
+        for send, (receive, run) in list(self._listeners.items()):
+            if run not in (None, what.run):
+                continue
             try:
                 send.send_nowait(what)
             except anyio.WouldBlock:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from zlib import error as ZlibError  # noqa: N812
 
-from sqlalchemy import Connection, Select, desc, func, select
+from sqlalchemy import Connection, Select, and_, desc, func, or_, select
 
 from refiner.domain.calls import Finish, Message, Role, Usage
 from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError
@@ -91,12 +91,42 @@ def read_calls(connection: Connection, run: str) -> list[CallRow]:
         raise _damaged(run) from error
 
 
-def read_runs(connection: Connection, living: Living, limit: int) -> list[RunRow]:
+def read_runs(
+    connection: Connection, living: Living, limit: int, offset: int = 0, since: datetime | None = None
+) -> list[RunRow]:
     """The latest runs, newest first; one that a process died over is "interrupted"."""
     of = tables.runs.c
-    rows = connection.execute(select(tables.runs).order_by(desc(of.created_at), desc(of.id)).limit(limit)).all()
+    query = select(tables.runs).order_by(desc(of.created_at), desc(of.id)).limit(limit).offset(offset)
+    if since is not None:
+        query = query.where(or_(of.updated_at >= since, of.owner.is_not(None)))
+    rows = connection.execute(query).all()
     alive = living({row.owner for row in rows if row.owner}, connection)
-    return [_run(row, live=row.owner in alive) for row in rows]
+    shown = query.with_only_columns(of.id)
+    best, leads = _best(connection, shown), _leads(connection, shown)
+    return [replace(_run(row, live=row.owner in alive), best=best.get(row.id), lead=leads.get(row.id)) for row in rows]
+
+
+def _best(connection: Connection, runs: Select[Any]) -> dict[str, float]:
+    """The highest score in each run: of its evaluations, or the share of its tests that passed."""
+    scored, tried = tables.evaluations.c, tables.executions.c
+    share = func.max(tried.passed * 1.0 / tried.total)
+    passed = select(tried.run_id, share).where(tried.against == "tests", tried.total > 0, tried.run_id.in_(runs))
+    scores = select(scored.run_id, func.max(scored.score)).where(scored.score.is_not(None), scored.run_id.in_(runs))
+    rows = [*connection.execute(scores.group_by(scored.run_id)), *connection.execute(passed.group_by(tried.run_id))]
+    return {run: float(score) for run, score in rows}
+
+
+def _leads(connection: Connection, runs: Select[Any]) -> dict[str, tuple[int, int]]:
+    """How many accepted answers of each run are the most frequent one, and how many the next; not for long ones."""
+    of, said = tables.candidates.c, tables.decisions.c
+    same = and_(of.run_id == said.run_id, of.chain == said.chain, of.index == said.index)
+    compared = select(tables.runs.c.id).where(tables.runs.c.kind.in_(("choice", "number")))
+    query = select(of.run_id, func.count()).join(tables.decisions, same)
+    query = query.where(said.accepted, of.parsed.is_not(None), of.run_id.in_(runs), of.run_id.in_(compared))
+    counts: dict[str, list[int]] = {}
+    for run, count in connection.execute(query.group_by(of.run_id, of.parsed)):
+        counts.setdefault(run, [0, 0]).append(count)
+    return {run: (most, next_) for run, (most, next_, *_) in ((run, sorted(n)[::-1]) for run, n in counts.items())}
 
 
 def read_totals(connection: Connection) -> list[Totals]:

@@ -43,6 +43,17 @@ def prepare(database: Database, *, renew: bool = False) -> None:
         upgrade(connection)
 
 
+def check(database: Database) -> None:
+    """Raises StoreError unless the database is at HEAD."""
+    with database.read.connect() as connection:
+        found = revision(connection, database.url)
+    if found != HEAD:
+        raise StoreError(
+            f"database {shown(database.url)} is of another version of refiner ({found}, this one reads {HEAD}):"
+            " `refiner db upgrade` renews an old one"
+        )
+
+
 def revision(connection: Connection, url: URL) -> str | None:
     """The database's revision, None for an empty one. Raises StoreError where it is not one of ours."""
     found = set(inspect(connection).get_table_names())

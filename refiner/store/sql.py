@@ -35,7 +35,7 @@ from refiner.store.reading import (
     read_words,
 )
 from refiner.store.removal import SOME, Keep, delete_run, remove_some
-from refiner.store.schema import prepare
+from refiner.store.schema import check, prepare
 from refiner.store.writer import Writer
 
 T = TypeVar("T")
@@ -70,6 +70,21 @@ class SqlStore:
         try:
             with explained(database.url):
                 prepare(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, owners_of(database, state))
+
+    @classmethod
+    def look(cls, url: str, *, state: Path, timeout: float = 10.0) -> "SqlStore":
+        """Open a database that is there to read from it: nothing is made, and nothing upgraded.
+
+        Only words for live runs may be left in it. Raises StoreError, also where it is of another version.
+        """
+        database = connect(address(url), timeout=timeout, readers=_READERS)
+        try:
+            with explained(database.url):
+                check(database)
         except BaseException:
             database.close()
             raise
@@ -177,9 +192,13 @@ class SqlStore:
         """Every attempt at a call of the run, with its messages and reply, in the order they left."""
         return await self._read(partial(read_calls, run=run))
 
-    async def runs(self, limit: int = 100) -> list[RunRow]:
-        """The latest runs, newest first; one whose process died is "interrupted"."""
-        return await self._read(partial(read_runs, living=self._owners.living, limit=limit))
+    async def runs(self, limit: int = 100, offset: int = 0, since: datetime | None = None) -> list[RunRow]:
+        """The latest runs, newest first; one whose process died is "interrupted".
+
+        since: only those that changed then or later, or that a process holds.
+        """
+        query = partial(read_runs, living=self._owners.living, limit=limit, offset=offset, since=since)
+        return await self._read(query)
 
     async def find(self, prefix: str) -> str:
         """The id that a prefix (or "@", the latest) stands for. Raises NotFoundError or AmbiguousError."""

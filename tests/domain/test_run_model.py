@@ -145,7 +145,7 @@ def test_memory_stays_flat() -> None:
         call.events.clear()
         call.first = model.last + 1
         call.ask(f"0/{number}/critic/loss")
-        pieces = [Delta("r", f"0/{number}/critic/loss", "word " * 100)] * 20
+        pieces: list[Heard] = [Delta("r", f"0/{number}/critic/loss", "word " * 100)] * 20
         model = reduce(heard, [*call.events, *pieces], model)
         call.first = model.last
         model = heard(model, call.reply(f"0/{number}/critic/loss", "word").events[-1])

@@ -1,0 +1,67 @@
+"""The service as a source: requests in threads, events as they come."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+
+from refiner.client.client import Client
+from refiner.client.streaming import streamed
+from refiner.domain.errors import DaemonError
+from refiner.domain.events import Heard
+from refiner.domain.run import Control, Limits
+from refiner.domain.store import RunRow
+from refiner.domain.wire import row_of
+
+MOST_CHANGED = 1_000
+"""Runs that are asked for at a time when something changed."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Implements Source over the service's socket."""
+
+    client: Client
+    name: str = "service"
+
+    async def runs(self, limit: int, offset: int = 0) -> Sequence[RunRow]:
+        return await self._rows(f"/v1/runs?limit={limit}&offset={offset}")
+
+    async def changed(self, since: datetime) -> Sequence[RunRow]:
+        return await self._rows(f"/v1/runs?limit={MOST_CHANGED}&since={quote(since.isoformat())}")
+
+    async def find(self, prefix: str) -> str:
+        told = await anyio.to_thread.run_sync(self.client.get, f"/v1/runs/{quote(prefix, safe='@')}")
+        return str(told["id"])
+
+    def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
+        return streamed(self.client, run, after)
+
+    async def ask(self, run: str, control: Control) -> None:
+        await anyio.to_thread.run_sync(self.client.post, f"/v1/runs/{run}/{control}")
+
+    async def budget(self, run: str, limits: Limits) -> None:
+        said = {"calls": limits.calls, "tokens": limits.tokens, "cost": limits.cost_usd, "time": limits.seconds}
+        body = {f"max_{name}": value for name, value in said.items() if value is not None}
+        await anyio.to_thread.run_sync(self.client.patch, f"/v1/runs/{run}/budget", body)
+
+    async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
+        return await self._made(f"/v1/runs/{run}/fork", {"chain": chain, "iteration": iteration, **edit})
+
+    async def submit(self, body: Mapping[str, Any]) -> str:
+        return await self._made("/v1/runs", body)
+
+    async def _made(self, place: str, body: Mapping[str, Any]) -> str:
+        told = await anyio.to_thread.run_sync(self.client.post, place, body)
+        return str(told["id"])
+
+    async def _rows(self, place: str) -> list[RunRow]:
+        told = await anyio.to_thread.run_sync(partial(self.client.get, place))
+        try:
+            return [row_of(each) for each in told]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DaemonError("the service is of another version: end it with `refiner daemon stop`") from error

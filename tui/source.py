@@ -1,0 +1,53 @@
+"""Where the screens get their runs from, whatever is behind it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from refiner.domain.events import Heard
+from refiner.domain.run import Control, Limits
+from refiner.domain.store import RunRow
+
+
+class Source(Protocol):
+    """Runs to look at and to steer. Every method may be called from the event loop: none blocks it.
+
+    Raises DaemonError where the connection is lost; whoever asks again later misses nothing.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the header says of it, such as "service"."""
+        ...
+
+    async def runs(self, limit: int, offset: int = 0) -> Sequence[RunRow]:
+        """The latest runs, newest first."""
+        ...
+
+    async def changed(self, since: datetime) -> Sequence[RunRow]:
+        """Runs that changed then or later, and those that are live."""
+        ...
+
+    async def find(self, prefix: str) -> str:
+        """The id that a prefix (or "@", the latest) stands for. Raises NotFoundError or AmbiguousError."""
+        ...
+
+    def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
+        """What happens in a run behind the event with that id, as much at a time as there is; it has no end."""
+        ...
+
+    async def ask(self, run: str, control: Control) -> None:
+        """Pause, resume, stop or cancel a run. Raises UsageError where that cannot be."""
+        ...
+
+    async def budget(self, run: str, limits: Limits) -> None:
+        """What a live run may spend from now on; limits that are None stay as they are."""
+        ...
+
+    async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
+        """Begin a new run where one was, with its critique, gradient or answer changed; its id."""
+        ...
+
+    async def submit(self, body: Mapping[str, Any]) -> str:
+        """Hand in a new run, as `POST /v1/runs` takes it; its id."""
+        ...
