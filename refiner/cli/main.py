@@ -15,6 +15,7 @@ PARTS = {
     "solve": "Refine one question or one file; the answer on stdout.",
     "run": "List, show, compare, resume and remove runs.",
     "ps": "Live runs and the queue.",
+    "tui": "The terminal UI: watch, understand and steer.",
     "serve": "The service, in the foreground.",
     "schedule": "What the service does again and again, and when.",
     "daemon": "Ask after the service, end it, have systemd start it.",
@@ -25,7 +26,7 @@ PARTS = {
     "doctor": "Say what works here: versions, paths, keys, model, database.",
     "completion": "Print the completion script of a shell.",
 }
-ABSENT = frozenset({"eval", "replay", "tui"})
+ABSENT = frozenset({"eval", "replay"})
 """Commands of a later version; each leaves this list when it comes."""
 
 

@@ -206,6 +206,15 @@ class Schedule(Section):
     settings: dict[str, Any] = setting(dict, "", example={"strategy": "vote", "max_cost": 0.05})
 
 
+class Tui(Section):
+    """The terminal UI."""
+
+    theme: str = setting("textual-dark", "The colours; ansi-dark and ansi-light are the terminal's own.")
+    keys: dict[str, str] = setting(
+        dict, "Other keys for what the help screen (F1) lists, by its names.", example={"filter": "slash,f"}
+    )
+
+
 class Settings(Section):
     """All settings. None leaves a choice to the strategy, or is no limit."""
 
@@ -273,6 +282,7 @@ class Settings(Section):
     service: Service = setting(Service, "")
     upkeep: Upkeep = setting(Upkeep, "")
     schedules: dict[str, Schedule] = setting(dict, "")
+    tui: Tui = setting(Tui, "")
 
 
 def section(path: Sequence[str]) -> type[Section] | None:

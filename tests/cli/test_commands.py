@@ -121,7 +121,7 @@ def test_completion_scripts(refiner: Refiner, shell: str) -> None:
         ("refiner co", {"config", "completion"}),
         ("refiner policy ", {"list", "show", "check"}),
         ("refiner config show --so", {"--sources"}),
-        ("refiner tui ", set()),
+        ("refiner replay ", set()),
     ],
 )
 def test_the_shell_completes(words: str, expected: set[str]) -> None:

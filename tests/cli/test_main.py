@@ -71,7 +71,7 @@ def test_commands_of_later_versions(name: str, capsys: pytest.CaptureFixture[str
     assert f'"{name}" is not in this version' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--json", "solv"], ["policy", "show", "none", "--json"], ["tui", "--json"]])
+@pytest.mark.parametrize("words", [["--json", "solv"], ["policy", "show", "none", "--json"], ["replay", "--json"]])
 @pytest.mark.usefixtures("home")
 def test_errors_as_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2

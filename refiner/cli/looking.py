@@ -1,0 +1,92 @@
+"""The database as a source of the terminal UI, where no service is: read and followed, never made or upgraded."""
+
+import getpass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from refiner.config.paths import Paths, exists
+from refiner.domain.errors import DaemonError, NotFoundError
+from refiner.domain.events import Heard
+from refiner.domain.run import Control, Limits
+from refiner.domain.state import fold
+from refiner.domain.store import RunRow
+
+if TYPE_CHECKING:
+    from refiner.store.sql import SqlStore
+
+POLL = 0.25
+"""Seconds between two looks."""
+
+MOST_CHANGED = 1_000
+
+
+@dataclass
+class Database:
+    """Implements refiner.tui.source.Source. A database that is not there yet has no runs."""
+
+    paths: Paths
+    name: str = "database, no service"
+    _store: "SqlStore | None" = None
+    _lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def runs(self, limit: int, offset: int = 0) -> Sequence[RunRow]:
+        store = await self._opened()
+        return await store.runs(limit, offset) if store else []
+
+    async def changed(self, since: datetime) -> Sequence[RunRow]:
+        store = await self._opened()
+        return await store.runs(MOST_CHANGED, since=since) if store else []
+
+    async def find(self, prefix: str) -> str:
+        return await (await self._there()).find(prefix)
+
+    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
+        store = await self._there()
+        while True:
+            if events := await store.events(run, after):
+                after = events[-1].id
+                yield events
+            await anyio.sleep(POLL)
+
+    async def ask(self, run: str, control: Control) -> None:
+        store = await self._there()
+        if control == "resume" and not await store.live(run):
+            raise _unserved()
+        await store.ask(run, control, getpass.getuser())
+
+    async def budget(self, run: str, limits: Limits) -> None:
+        store = await self._there()
+        plan = fold(await store.events(run)).plan
+        said = {name: value for name in Limits.__dataclass_fields__ if (value := getattr(limits, name)) is not None}
+        await store.ask(run, "budget", getpass.getuser(), replace(plan.limits if plan else Limits(), **said))
+
+    async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
+        raise _unserved()
+
+    async def submit(self, body: Mapping[str, Any]) -> str:
+        raise _unserved()
+
+    async def _there(self) -> "SqlStore":
+        if (store := await self._opened()) is None:
+            raise NotFoundError("there is no run yet: `refiner solve` makes one")
+        return store
+
+    async def _opened(self) -> "SqlStore | None":
+        async with self._lock:
+            file = self.paths.database_file
+            if self._store is None and (file is None or exists(file)):
+                self._store = await anyio.to_thread.run_sync(self._open)
+        return self._store
+
+    def _open(self) -> "SqlStore":
+        from refiner.store.sql import SqlStore
+
+        return SqlStore.look(self.paths.database, state=self.paths.state)
+
+
+def _unserved() -> DaemonError:
+    return DaemonError("that needs the service: `refiner serve` starts it")

@@ -1,0 +1,47 @@
+"""`refiner tui`: the terminal UI, on the service or, without one, on the database."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from refiner.cli import output
+from refiner.cli.options import Context, common
+from refiner.domain.errors import DaemonError, UsageError
+
+if TYPE_CHECKING:
+    from refiner.tui.source import Source
+
+
+@click.command()
+@click.argument("run", metavar="[RUN]", required=False)
+@common
+def tui(context: Context, run: str | None) -> int:
+    """Watch, understand and steer runs; RUN is opened at once. Leaving ends no run."""
+    if context.json:
+        raise UsageError("the terminal UI prints no JSON: `refiner run list` and `refiner run watch` do")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("the terminal UI needs a terminal: `refiner run list` and `refiner run watch` do without")
+    if not output.colored(context.color, sys.stdout):
+        os.environ["NO_COLOR"] = "1"
+    from refiner.tui.app import RefinerApp
+
+    settings = context.settings.tui
+    app = RefinerApp(_source(context), theme=settings.theme, keys=settings.keys, run=run)
+    app.run()
+    return app.return_code or 0
+
+
+def _source(context: Context) -> "Source":
+    from refiner.client.client import Client
+    from refiner.tui.service import Service
+
+    client = Client(context.paths.socket)
+    try:
+        client.get("/version")
+    except DaemonError:
+        from refiner.cli.looking import Database
+
+        return Database(context.paths)
+    return Service(client)

@@ -1,0 +1,74 @@
+"""A source in memory: tells what a test gives it, and remembers what it was asked."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import anyio
+
+from refiner.domain.errors import DaemonError, NotFoundError
+from refiner.domain.events import Heard
+from refiner.domain.run import Control, Limits
+from refiner.domain.store import RunRow
+
+
+@dataclass
+class Told:
+    """Implements Source. `parts` are the handfuls of events of every run; an error among them is raised there."""
+
+    rows: list[RunRow] = field(default_factory=list)
+    parts: deque[Sequence[Heard] | DaemonError] = field(default_factory=deque)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    name: str = "service"
+    news: anyio.Event = field(default_factory=anyio.Event)
+
+    def tell(self, *what: Heard) -> None:
+        self.parts.append(what)
+        self.news.set()
+
+    def lose(self) -> None:
+        self.parts.append(DaemonError("gone"))
+        self.news.set()
+
+    async def runs(self, limit: int, offset: int = 0) -> Sequence[RunRow]:
+        return self.rows[offset : offset + limit]
+
+    async def changed(self, since: datetime) -> Sequence[RunRow]:
+        return [row for row in self.rows if row.updated_at >= since or row.live]
+
+    async def find(self, prefix: str) -> str:
+        for row in self.rows:
+            if row.id.startswith(prefix):
+                return row.id
+        raise NotFoundError(f"no run is called {prefix!r}")
+
+    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
+        self.asked.append(("follow", run, after))
+        while True:
+            while self.parts:
+                part = self.parts.popleft()
+                if isinstance(part, DaemonError):
+                    raise part
+                yield part
+            self.news = anyio.Event()
+            await self.news.wait()
+
+    async def ask(self, run: str, control: Control) -> None:
+        self.asked.append((control, run))
+
+    async def budget(self, run: str, limits: Limits) -> None:
+        self.asked.append(("budget", run, limits))
+
+    async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
+        self.asked.append(("fork", run, chain, iteration, edit))
+        return "r-f0rk"
+
+    async def submit(self, body: Mapping[str, Any]) -> str:
+        self.asked.append(("submit", body))
+        return "r-new1"
+
+
+def told(rows: Iterable[RunRow] = (), *parts: Sequence[Heard]) -> Told:
+    return Told(list(rows), deque(parts))

@@ -1,0 +1,100 @@
+"""The app: its screens, keys and theme."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import partial
+from typing import ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.theme import BUILTIN_THEMES
+
+from refiner.domain.errors import RefinerError, UsageError
+from refiner.tui.palette import RunsProvider
+from refiner.tui.screens.help import HelpScreen
+from refiner.tui.screens.run import RunScreen
+from refiner.tui.screens.runs import RunsScreen
+from refiner.tui.source import Source
+from refiner.tui.widgets.table import Table
+
+PLACES = {"runs": RunsScreen}
+"""The screens that one can go to from everywhere, each made with the source; a run's own lies on top of one."""
+
+
+class RefinerApp(App[None]):
+    """A client of its source, and of nothing else. run: what is opened at once.
+
+    Raises UsageError for a theme or a key's name that is not there.
+    """
+
+    TITLE = "refiner"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (Textual declares it so)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+p,colon", "command_palette", "Go to", id="palette", tooltip="Go anywhere, do anything"),
+        Binding("f1,question_mark", "help", "Help", id="help", tooltip="Every key of this screen"),
+        Binding("q,ctrl+q", "quit", "Quit", id="quit", tooltip="Leave; no run is ended by that"),
+    ]
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS = App.COMMANDS | {RunsProvider}
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        theme: str = "textual-dark",
+        keys: Mapping[str, str] | None = None,
+        run: str | None = None,
+    ) -> None:
+        super().__init__()
+        if theme not in BUILTIN_THEMES:
+            raise UsageError(f"there is no theme {theme!r}: take one of {', '.join(BUILTIN_THEMES)}")
+        known = {binding.id for binding in bindings() if binding.id}
+        for name in keys or {}:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                raise UsageError(
+                    f"tui.keys: nothing is called {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                )
+        self.theme = theme
+        self.set_keymap(dict(keys or {}))
+        self.source = source
+        self._first = run
+
+    def on_mount(self) -> None:
+        for name, screen in PLACES.items():
+            self.add_mode(name, partial(screen, self.source))
+        self.switch_mode("runs")
+        if self._first is not None:
+            self.find_run(self._first)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
+        for name in PLACES:
+            yield SystemCommand(name.capitalize(), f"Go to {name}", partial(self.switch_mode, name))
+        yield from super().get_system_commands(screen)
+
+    def open_run(self, run: str) -> None:
+        """Show a run on top of where one is."""
+        self.push_screen(RunScreen(self.source, run))
+
+    @work
+    async def find_run(self, prefix: str) -> None:
+        """Show the run that a prefix, or "@", stands for."""
+        try:
+            run = await self.source.find(prefix)
+        except RefinerError as error:
+            self.notify(str(error), severity="error", markup=False)
+        else:
+            self.open_run(run)
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(self.screen))
+
+
+def bindings() -> Iterator[Binding]:
+    """Every key that there is, so that each can be another one in refiner.toml."""
+    kinds: tuple[type[DOMNode], ...] = (RefinerApp, *PLACES.values(), RunScreen, HelpScreen, Table)
+    for kind in kinds:
+        yield from (binding for binding in kind.BINDINGS if isinstance(binding, Binding))

@@ -1,0 +1,33 @@
+"""Figures in a few characters."""
+
+from datetime import datetime
+
+UNKNOWN = "–"
+
+
+def tokens(count: float) -> str:
+    """Tokens in four characters or so: 950, 3.1k, 2.4M."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count / size:.1f}{unit}"
+    return f"{count:.0f}"
+
+
+def dollars(cost: float | None) -> str:
+    return UNKNOWN if cost is None else f"${cost:.4f}" if cost < 1 else f"${cost:.2f}"
+
+
+def share(of: float | None) -> str:
+    return UNKNOWN if of is None else f"{of:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """One unit, the largest that says something: 8s, 12m, 3h, 5d."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{max(0.0, seconds):.0f}s"
+
+
+def age(at: datetime, now: datetime) -> str:
+    return duration((now - at).total_seconds())

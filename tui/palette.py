@@ -1,0 +1,40 @@
+"""The command palette's runs: any of those that the screens know, by id or title."""
+
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from refiner.domain.harmless import line
+from refiner.domain.store import RunRow
+from refiner.tui.screens.run import RunScreen
+from refiner.tui.screens.runs import RunsScreen
+
+MOST = 20
+"""Runs that are offered before anything is typed."""
+
+
+class RunsProvider(Provider):
+    """Opens a run."""
+
+    async def discover(self) -> Hits:
+        for row in self._rows()[:MOST]:
+            yield DiscoveryHit(_name(row), partial(self._open, row.id), help=row.status)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for row in self._rows():
+            if score := matcher.match(name := _name(row)):
+                yield Hit(score, matcher.highlight(name), partial(self._open, row.id), help=row.status)
+
+    def _rows(self) -> list[RunRow]:
+        return [
+            row for screen in self.app.screen_stack if isinstance(screen, RunsScreen) for row in screen.runs.values()
+        ]
+
+    def _open(self, run: str) -> None:
+        source = next(screen.source for screen in self.app.screen_stack if isinstance(screen, RunsScreen))
+        self.app.push_screen(RunScreen(source, run))
+
+
+def _name(row: RunRow) -> str:
+    return f"Run {row.id}: {line(row.title)}"

@@ -1,0 +1,191 @@
+"""Runs: all of them, those under way first."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import anyio
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive, var
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from refiner.domain.store import RunRow
+from refiner.tui import figures
+from refiner.tui.link import kept
+from refiner.tui.runs import ORDERS, UNDER_WAY, listed
+from refiner.tui.screens.run import RunScreen
+from refiner.tui.source import Source
+from refiner.tui.widgets.bar import Bar
+from refiner.tui.widgets.table import Cell, Column, Table, Tone
+
+PAGE = 1_000
+"""Runs that are read at a time."""
+
+EVERY = 0.5
+"""Seconds between two looks at what changed."""
+
+_STATES: dict[str, tuple[str, Tone]] = {
+    "queued": ("…", "dim"),
+    "running": ("●", "accent"),
+    "paused": ("‖", "warning"),
+    "done": ("✓", "good"),
+    "failed": ("✗", "bad"),
+    "interrupted": ("↯", "warning"),
+}
+
+EMPTY = """\
+There is no run yet. In a shell:
+
+    refiner solve "How many primes are below 50?"
+    refiner solve buggy.py --tests test_buggy.py
+"""
+
+
+def state(row: RunRow) -> Cell:
+    sign, tone = _STATES.get(row.status, ("·", "dim"))
+    return Cell(f"{sign} {row.status}", tone)
+
+
+def best(row: RunRow) -> Cell:
+    """The best score; where there is none, the voters of the leading answer against those of the next."""
+    if row.best is not None:
+        return Cell(figures.share(row.best), "good" if row.best == 1 else "plain")
+    return Cell(f"{row.lead[0]}:{row.lead[1]}" if row.lead else figures.UNKNOWN)
+
+
+COLUMNS: tuple[Column[RunRow], ...] = (
+    Column("state", 13, state),
+    Column("task", 0, lambda row: Cell(row.title)),
+    Column("strategy", 8, lambda row: Cell(row.strategy, "dim"), rank=2),
+    Column("it", 3, lambda row: Cell(str(row.iterations)), right=True),
+    Column("best", 5, best, right=True),
+    Column("tokens", 6, lambda row: Cell(figures.tokens(row.tokens)), right=True),
+    Column("cost", 8, lambda row: Cell(figures.dollars(row.cost_usd)), right=True, rank=1),
+    Column("stop", 12, lambda row: Cell(row.stop or "", "dim"), rank=3),
+    Column("age", 4, lambda row: Cell(figures.age(row.created_at, datetime.now(UTC)), "dim"), right=True),
+)
+
+
+class RunsScreen(Screen[None]):
+    """The table of runs; what the source tells goes into `runs`, and from there into the table."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="filter", tooltip="Show only runs that hold some words"),
+        Binding("S", "sort", "Sort", id="sort", tooltip="Order by the next column; a click on its head does too"),
+        Binding("space", "mark", "Mark", id="mark", tooltip="Mark a run, to do something with several at once"),
+        Binding("escape", "clear", "Clear", id="clear", tooltip="Drop the filter and the marks", show=False),
+    ]
+    CSS = """
+    RunsScreen {
+        #words { display: none; border: none; height: 1; padding: 0 1; &.-shown { display: block; } }
+        #empty { padding: 1 2; display: none; }
+        &.-empty { #empty { display: block; } Table { display: none; } }
+    }
+    """
+
+    runs: reactive[dict[str, RunRow]] = reactive(dict)
+    words: var[str] = var("")
+    order: var[str] = var("age")
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.source = source
+
+    def compose(self) -> ComposeResult:
+        yield Bar(self.source.name, "Runs")
+        yield Input(placeholder="words that a run has to hold", id="words")
+        yield Table(COLUMNS, lambda row: row.id, id="runs")
+        yield Static(EMPTY, id="empty", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Table).focus()
+        self.watch_source()
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The marked runs; where none is, the one under the cursor."""
+        table: Table[RunRow] = self.query_one(Table)
+        return tuple(table.marked) or ((table.row.id,) if table.row else ())
+
+    @work
+    async def watch_source(self) -> None:
+        """Read all runs, then what changes, for as long as the screen lives."""
+        await kept(self._read, self.query_one(Bar).say)
+
+    async def _read(self, heard: Callable[[], None]) -> None:
+        since, offset = datetime.now(UTC), 0
+        while page := await self.source.runs(PAGE, offset):
+            heard()
+            self.runs = {**self.runs, **{row.id: row for row in page}}
+            offset += len(page)
+        heard()
+        self.set_class(not self.runs, "-empty")
+        while True:
+            await anyio.sleep(EVERY)
+            rows = await self.source.changed(since)
+            heard()
+            new = {row.id: row for row in rows if self.runs.get(row.id) != row}
+            since = max((row.updated_at for row in rows), default=since)
+            if new:
+                self.runs = {**self.runs, **new}
+
+    def watch_runs(self) -> None:
+        self._fill()
+
+    def watch_words(self) -> None:
+        self._fill()
+
+    def watch_order(self) -> None:
+        self._fill()
+
+    def _fill(self) -> None:
+        if not self.is_mounted:
+            return
+        rows = listed(self.runs.values(), self.words, self.order)
+        live = sum(row.status in UNDER_WAY for row in rows)
+        told = f"{len(rows)} of {len(self.runs)}" if self.words else f"{len(rows)}"
+        bar = self.query_one(Bar)
+        bar.told = f"{told}, {live} under way, by {self.order}" + (f", {self.words!r}" if self.words else "")
+        self.query_one(Table).fill(rows)
+        if self.runs:
+            self.remove_class("-empty")
+
+    def action_filter(self) -> None:
+        words = self.query_one("#words", Input)
+        words.add_class("-shown")
+        words.focus()
+
+    def action_sort(self) -> None:
+        names = list(ORDERS)
+        self.order = names[(names.index(self.order) + 1) % len(names)]
+
+    def action_mark(self) -> None:
+        self.query_one(Table).action_mark()
+
+    def action_clear(self) -> None:
+        self.query_one(Table).marked = frozenset()
+        words = self.query_one("#words", Input)
+        words.value = ""
+        words.remove_class("-shown")
+        self.query_one(Table).focus()
+
+    @on(Input.Changed, "#words")
+    def _narrowed(self, event: Input.Changed) -> None:
+        self.words = event.value
+
+    @on(Input.Submitted, "#words")
+    def _chosen(self) -> None:
+        self.query_one("#words").set_class(bool(self.words), "-shown")
+        self.query_one(Table).focus()
+
+    @on(Table.HeadClicked, "#runs")
+    def _ordered(self, event: Table.HeadClicked) -> None:
+        self.order = event.column
+
+    @on(Table.Opened, "#runs")
+    def _opened(self, event: Table.Opened) -> None:
+        self.app.push_screen(RunScreen(self.source, event.name))
