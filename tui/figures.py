@@ -1,6 +1,6 @@
 """Figures in a few characters."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 UNKNOWN = "–"
 
@@ -29,5 +29,10 @@ def duration(seconds: float) -> str:
     return f"{max(0.0, seconds):.0f}s"
 
 
-def age(at: datetime, now: datetime) -> str:
-    return duration((now - at).total_seconds())
+def now() -> datetime:
+    """The clock of every screen."""
+    return datetime.now(UTC)
+
+
+def age(at: datetime) -> str:
+    return duration((now() - at).total_seconds())

@@ -3,6 +3,7 @@
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
 from refiner.domain.harmless import line
 from refiner.domain.store import RunRow
@@ -18,13 +19,15 @@ class RunsProvider(Provider):
 
     async def discover(self) -> Hits:
         for row in self._rows()[:MOST]:
-            yield DiscoveryHit(_name(row), partial(self._open, row.id), help=row.status)
+            name = _name(row)
+            yield DiscoveryHit(Content(name), partial(self._open, row.id), text=name, help=row.status)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for row in self._rows():
-            if score := matcher.match(name := _name(row)):
-                yield Hit(score, matcher.highlight(name), partial(self._open, row.id), help=row.status)
+            name = _name(row)
+            if score := matcher.match(name):
+                yield Hit(score, Content(name), partial(self._open, row.id), text=name, help=row.status)
 
     def _rows(self) -> list[RunRow]:
         return [

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from refiner.domain.calls import Finish, Message, Reply, Role, Usage
 from refiner.domain.code import Case, Execution, Outcome, Suite
@@ -21,7 +22,8 @@ from refiner.domain.events import (
     RunStarted,
     Selected,
 )
-from refiner.domain.run import Limits, Models, Phase, Plan, Stop, StopReason, Verdict, Vote
+from refiner.domain.run import Limits, Models, Phase, Plan, Stop, StopReason, Verdict
+from refiner.domain.store import RunRow
 from refiner.domain.task import Kind, Task
 
 BEGAN = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -70,8 +72,10 @@ class Story:
     def decide(self, chain: int, index: int, reason: str, *, accepted: bool = True) -> "Story":
         return self.tell(Decision(chain, index, accepted, reason))
 
-    def finish(self, chain: int, index: int, stop: Stop, votes: tuple[Vote, ...] = (), code: int = 0) -> "Story":
-        return self.tell(Selected(chain, index, votes), RunFinished("done", code, stop))
+    def finish(
+        self, chain: int, index: int, stop: Stop, *, status: Literal["done", "failed"] = "done", code: int = 0
+    ) -> "Story":
+        return self.tell(Selected(chain, index), RunFinished(status, code, stop))
 
 
 def mending() -> Story:
@@ -120,3 +124,29 @@ def _executed(chain: int, index: int, passed: int) -> Executed:
     )
     outcome = Outcome.PASSED if passed == len(cases) else Outcome.FAILED
     return Executed(chain, index, Execution(outcome, cases, seconds=0.1))
+
+
+def rows(count: int) -> list[RunRow]:
+    """Lines of runs in every state, the first the newest."""
+    states = ("running", "paused", "queued", "done", "failed", "interrupted", "done")
+    return [
+        RunRow(
+            id=f"r-{number:04}",
+            title=f"Task number {number}: [b]mend[/b] total()",
+            kind="number" if number % 2 else "code",
+            strategy="vote" if number % 2 else "repair",
+            model=MODEL,
+            status=states[number % len(states)],
+            live=states[number % len(states)] in ("running", "paused"),
+            created_at=BEGAN - timedelta(minutes=number),
+            updated_at=BEGAN - timedelta(minutes=number),
+            iterations=number % 4,
+            calls=number,
+            tokens=number * 750,
+            cost_usd=None if number % 5 == 4 else number / 1_000,
+            stop="tests-pass" if states[number % len(states)] == "done" else None,
+            best=None if number % 2 else (number % 11) / 10,
+            lead=(3, 1) if number % 2 else None,
+        )
+        for number in range(count)
+    ]

@@ -32,6 +32,9 @@ from refiner.tui.widgets.words import Words
 FRAME = 0.1
 """Seconds between two pictures of a run, however fast it tells."""
 
+TICK = 1.0
+"""Seconds between two pictures of a run that tells nothing."""
+
 TABS = ("diff", "critique", "gradient", "tests", "answer", "calls", "graph")
 
 
@@ -97,7 +100,7 @@ class RunScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#iterations", Table).focus()
-        self.set_interval(1, self._tick)
+        self.set_interval(TICK, self._tick)
         self.watch_source()
 
     @property

@@ -1,7 +1,6 @@
 """Runs: all of them, those under way first."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import ClassVar
 
 import anyio
@@ -65,7 +64,7 @@ COLUMNS: tuple[Column[RunRow], ...] = (
     Column("tokens", 6, lambda row: Cell(figures.tokens(row.tokens)), right=True),
     Column("cost", 8, lambda row: Cell(figures.dollars(row.cost_usd)), right=True, rank=1),
     Column("stop", 12, lambda row: Cell(row.stop or "", "dim"), rank=3),
-    Column("age", 4, lambda row: Cell(figures.age(row.created_at, datetime.now(UTC)), "dim"), right=True),
+    Column("age", 4, lambda row: Cell(figures.age(row.created_at), "dim"), right=True),
 )
 
 
@@ -117,7 +116,7 @@ class RunsScreen(Screen[None]):
         await kept(self._read, self.query_one(Bar).say)
 
     async def _read(self, heard: Callable[[], None]) -> None:
-        since, offset = datetime.now(UTC), 0
+        since, offset = figures.now(), 0
         while page := await self.source.runs(PAGE, offset):
             heard()
             self.runs = {**self.runs, **{row.id: row for row in page}}

@@ -1,7 +1,5 @@
 """What a run has used of its limits."""
 
-from datetime import UTC, datetime
-
 from textual.app import RenderResult
 from textual.content import Content
 from textual.reactive import reactive
@@ -32,8 +30,7 @@ class Gauges(Widget):
     model: reactive[RunModel] = reactive(RunModel)
 
     def render(self) -> RenderResult:
-        now = datetime.now(UTC)
-        return Content("\n").join(_line(gauge) for gauge in self.model.gauges(now))
+        return Content("\n").join(_line(gauge) for gauge in self.model.gauges(figures.now()))
 
 
 def _line(gauge: Gauge) -> Content:

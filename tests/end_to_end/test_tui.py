@@ -1,0 +1,119 @@
+"""The terminal UI on a real service, and on a database alone."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from refiner.cli.looking import Database
+from refiner.client.client import Client
+from refiner.config.paths import Paths
+from refiner.domain.errors import DaemonError, StoreError, UsageError
+from refiner.tui.screens.run import RunScreen
+from refiner.tui.screens.runs import RunsScreen
+from refiner.tui.service import Service
+from tests.end_to_end.model import MENDED, QUESTION, mending
+from tests.end_to_end.program import Process, Program
+from tests.scripted import Scripted
+from tests.tui.snapshots import playing, settled
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def client(refiner: Program) -> Client:
+    return Client(refiner.home / "runtime" / "refiner.sock")
+
+
+@pytest.fixture
+def serve(refiner: Program, client: Client) -> Callable[[], Process]:
+    def begin() -> Process:
+        process = refiner.start("serve")
+        while True:
+            try:
+                client.get("/healthz")
+            except DaemonError:
+                assert process.running
+            else:
+                return process
+
+    return begin
+
+
+@pytest.fixture
+def database(refiner: Program) -> Database:
+    return Database(Paths.find({"REFINER_HOME": str(refiner.home)}))
+
+
+async def test_a_run_is_watched_from_its_submission_on_and_over_a_restart(
+    scripted: Scripted, client: Client, serve: Callable[[], Process]
+) -> None:
+    scripted.script = mending
+    service = serve()
+    source = Service(client)
+    run = await source.submit({"input": QUESTION, "settings": {"strategy": "refine"}})
+    async with playing(source, run=run[:4]) as pilot:
+        await settled(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        await settled(pilot, lambda: screen.model.state.status == "done")
+        assert screen.model.best is not None
+        assert screen.model.best.candidate.text == MENDED
+        seen = screen.model.last
+        service.signal(signal.SIGTERM)
+        service.wait()
+        serve()
+        fork = await _again(source, run)
+        await pilot.press("escape")
+        runs = pilot.app.screen
+        assert isinstance(runs, RunsScreen)
+        await settled(pilot, lambda: {row.id for row in runs.runs.values() if row.status == "done"} == {run, fork})
+        assert (screen.model.last, runs.runs[run].stop) == (seen, "converged")
+
+
+async def _again(source: Service, run: str) -> str:
+    return await source.fork(run, 0, 0, {"critique": "Dry?\nVerdict: flawed"})
+
+
+async def test_without_a_service_the_database_is_followed(
+    refiner: Program, scripted: Scripted, database: Database
+) -> None:
+    assert await database.runs(10) == []
+    scripted.script = mending
+    done = refiner("solve", QUESTION, "--json")
+    async with playing(database, run="@") as pilot:
+        await settled(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        await settled(pilot, lambda: screen.model.state.status == "done")
+        assert screen.run == done.json["id"]
+        with pytest.raises(DaemonError, match="refiner serve"):
+            await database.ask(screen.run, "resume")
+        with pytest.raises(UsageError, match="not being worked on"):
+            await database.ask(screen.run, "pause")
+
+
+async def test_a_database_of_another_version_is_left_as_it_is(refiner: Program, database: Database) -> None:
+    refiner("run", "list")
+    with _version(refiner.database, "0001"), pytest.raises(StoreError, match="refiner db upgrade"):
+        await database.runs(1)
+
+
+@contextmanager
+def _version(file: Path, number: str) -> Iterator[None]:
+    import sqlite3
+
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (number,))
+    connection.close()
+    yield
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (number,)
+    connection.close()
+
+
+def test_where_there_is_no_terminal(refiner: Program) -> None:
+    done = refiner("tui", "-q")
+    assert (done.code, "needs a terminal" in done.error) == (2, True)

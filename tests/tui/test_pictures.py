@@ -1,0 +1,79 @@
+"""What every screen looks like, in every state."""
+
+from collections.abc import Sequence
+
+import pytest
+from textual_diff_view import DiffView
+
+from refiner.domain.events import Delta, Heard
+from refiner.domain.run import Stop, StopReason
+from refiner.tui.screens.runs import RunsScreen
+from refiner.tui.widgets.bar import Bar
+from tests.tui.snapshots import Pictures, opened, playing, settled
+from tests.tui.told import Story, mended, mending, plan, rows, voting, writing
+from tests.tui.told_source import told
+
+pytestmark = pytest.mark.anyio
+
+
+def failed() -> Sequence[Heard]:
+    story = Story().begin(plan("Write [b]a few[/b] lines\x1b[31m about the sea."))
+    story.call("0/0/answer/0", "The sea.").candidate(0, 0, "The sea.").decide(0, 0, "it is the first")
+    return story.finish(0, 0, Stop(StopReason.ERROR, "the key was refused"), status="failed", code=5).events
+
+
+def long() -> Sequence[Heard]:
+    story = Story().begin(plan("Write a lot."))
+    for index in range(500):
+        story.candidate(0, index, f"Version {index}.").decide(0, index, "it differs", accepted=index % 3 == 0)
+    return story.events
+
+
+STATES: dict[str, tuple[Sequence[Heard], str]] = {
+    "mended": (mended().events, "1467"),
+    "critique": (writing("The sum of [red]an empty[/red] \x1b[31mlist is"), "2"),
+    "gradient": ([*mending().events, Delta("r-7f3k", "0/3/gradient/0", "Take the sum of")], "3"),
+    "failing": (mending().events[:19], "4"),
+    "failed": (failed(), "5"),
+    "voting": (voting().events, "5"),
+    "long": (long(), "5"),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_run(state: str, pictures: Pictures) -> None:
+    events, keys = STATES[state]
+    source = told((), events)
+    async with playing(source) as pilot:
+        screen = await opened(pilot, source, events)
+        for key in keys:
+            await pilot.press(key)
+            await settled(pilot, lambda: bool(screen.query(DiffView)) or keys[0] != "1")
+            await pictures.of(pilot, key)
+
+
+async def test_a_run_whose_service_is_gone(pictures: Pictures) -> None:
+    source = told((), mending().events)
+    source.lose()
+    async with playing(source) as pilot:
+        screen = await opened(pilot, source, mending().events)
+        await settled(pilot, lambda: screen.query_one(Bar).lost is not None)
+        screen.workers.cancel_all()
+        await settled(pilot)
+        screen.query_one(Bar).lost = 7
+        await pictures.of(pilot)
+
+
+@pytest.mark.parametrize("count", [0, 40], ids=["empty", "some"])
+async def test_runs(count: int, pictures: Pictures) -> None:
+    async with playing(told(rows(count))) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, RunsScreen)
+        await settled(pilot, lambda: len(screen.runs) == count)
+        await pictures.of(pilot)
+
+
+async def test_help(pictures: Pictures) -> None:
+    async with playing(told()) as pilot:
+        await pilot.press("f1")
+        await pictures.of(pilot)
