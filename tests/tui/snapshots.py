@@ -33,16 +33,19 @@ class Pictures:
 
     snapshot: SnapshotAssertion
 
-    async def of(self, pilot: Pilot[None], state: str = "") -> None:
+    async def of(self, pilot: Pilot[None], keys: str = "", ready: Callable[[], bool] = lambda: True) -> None:
+        """One picture, or one after each key; ready says when what comes late is there."""
         for theme in THEMES:
             pilot.app.theme = theme
             for width, height in SIZES:
                 await pilot.resize_terminal(width, height)
                 pilot.app.clear_notifications()
-                await settled(pilot)
-                picture = re.sub(r"terminal-\d+", "terminal", pilot.app.export_screenshot(simplify=True))
-                name = f"{state}-{width}x{height}-{theme}".lstrip("-")
-                assert picture == self.snapshot(name=name, extension_class=Svg)
+                for key in keys or ("",):
+                    await pilot.press(*key)
+                    await settled(pilot, ready)
+                    picture = re.sub(r"terminal-\d+", "terminal", pilot.app.export_screenshot(simplify=True))
+                    name = f"{key}-{width}x{height}-{theme}".lstrip("-")
+                    assert picture == self.snapshot(name=name, extension_class=Svg)
 
 
 async def settled(pilot: Pilot[None], until: Callable[[], bool] = lambda: True) -> None:
@@ -56,7 +59,9 @@ async def settled(pilot: Pilot[None], until: Callable[[], bool] = lambda: True) 
 @asynccontextmanager
 async def playing(source: Source, size: tuple[int, int] = SIZES[0], **options: Any) -> AsyncIterator[Pilot[None]]:
     """An app that runs without a terminal."""
-    async with RefinerApp(source, **options).run_test(size=size) as pilot:
+    app = RefinerApp(source, **options)
+    app.animation_level = "none"
+    async with app.run_test(size=size) as pilot:
         await settled(pilot)
         yield pilot
 

@@ -46,10 +46,7 @@ async def test_run(state: str, pictures: Pictures) -> None:
     source = told((), events)
     async with playing(source) as pilot:
         screen = await opened(pilot, source, events)
-        for key in keys:
-            await pilot.press(key)
-            await settled(pilot, lambda: bool(screen.query(DiffView)) or keys[0] != "1")
-            await pictures.of(pilot, key)
+        await pictures.of(pilot, keys, lambda: bool(screen.query(DiffView)) or keys[0] != "1")
 
 
 async def test_a_run_whose_service_is_gone(pictures: Pictures) -> None:

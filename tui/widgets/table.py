@@ -172,6 +172,9 @@ class Table(ScrollView, Generic[T], can_focus=True):
             self.marked ^= {self._names[self.cursor]}
             self.action_move(1)
 
+    def on_resize(self) -> None:
+        self._put(self.cursor)
+
     def on_click(self, event: Click) -> None:
         at = event.get_content_offset(self)
         if at is None:
