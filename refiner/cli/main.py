@@ -14,6 +14,7 @@ from refiner.cli.groups import Program
 PARTS = {
     "solve": "Refine one question or one file; the answer on stdout.",
     "run": "List, show, compare, resume and remove runs.",
+    "replay": "Score other stop, gate and vote rules on what is stored.",
     "ps": "Live runs and the queue.",
     "tui": "The terminal UI: watch, understand and steer.",
     "serve": "The service, in the foreground.",
@@ -26,7 +27,7 @@ PARTS = {
     "doctor": "Say what works here: versions, paths, keys, model, database.",
     "completion": "Print the completion script of a shell.",
 }
-ABSENT = frozenset({"eval", "replay"})
+ABSENT = frozenset({"eval"})
 """Commands of a later version; each leaves this list when it comes."""
 
 

@@ -58,7 +58,7 @@ def mcnemar(repaired: int, broken: int) -> float:
     """The exact two-sided p of McNemar's test (1947): how likely so uneven a split is where both are as likely."""
     changed = repaired + broken
     tail = sum(comb(changed, number) for number in range(min(repaired, broken) + 1))
-    return min(1.0, 2 * tail / 2**changed)
+    return min(1.0, 2 * tail / (1 << changed))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -80,7 +80,7 @@ def paired_bootstrap(
     gains = [one - other for one, other in zip(ours, theirs, strict=True)]
     if not gains:
         raise ValueError("there are no items to compare")
-    random, number = Random(seed), len(gains)
+    random, number = Random(seed), len(gains)  # noqa: S311
     sums = sorted(sum(random.choices(gains, k=number)) for _ in range(draws))
     tail = int(draws * (1 - level) / 2)
     return Difference(fmean(gains), Interval(sums[tail] / number, sums[draws - 1 - tail] / number))
@@ -105,13 +105,13 @@ def maj_at_k(answers: Sequence[str | None], gold: str, k: int, *, seed: int = 0)
         raise ValueError(f"maj@{k} needs at least {k} samples, there are {len(answers)}")
     if comb(len(answers), k) <= SUBSETS:
         return fmean(majority(subset) == gold for subset in combinations(answers, k))
-    random, places = Random(seed), range(len(answers))
+    random, places = Random(seed), range(len(answers))  # noqa: S311
     drawn = (sorted(random.sample(places, k)) for _ in range(SUBSETS))
     return fmean(majority([answers[place] for place in subset]) == gold for subset in drawn)
 
 
 def calibration(margins: Sequence[float], rights: Sequence[bool], bins: int = 5) -> list[Bin]:
-    """How often votes are right by their margin, from 0 to 1: (first − second) / all voters; empty bins are left out."""
+    """How often votes are right, by their margin from 0 to 1: (first − second) / all voters; no empty bins."""
     found: list[Bin] = []
     pairs = list(zip(margins, rights, strict=True))
     for number in range(bins):
