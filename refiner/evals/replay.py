@@ -7,6 +7,7 @@ bounded by the iterations it was recorded with; it is undecidable where the run 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 from refiner.domain.calls import Usage
@@ -16,6 +17,8 @@ from refiner.evals.rules import GATES, LOOKS_AT, VOTES, Rule, asks_for_more, lea
 from refiner.evals.statistics import Interval, mcnemar, wilson
 from refiner.evals.trajectory import Moment, Trajectory
 from refiner.policies import Policy, limits
+
+_bound = lru_cache(limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def play(trajectory: Trajectory, policy: Policy | None, states: Sequence[RunStat
     if policy and (unknown := _unknown(trajectory, policy)):
         return Replayed({}, Usage(), unknown)
     states = states or list(_states(trajectory))
-    bound = limits(policy) if policy else Limits()
+    bound = _bound(policy) if policy else Limits()
     chains: dict[int, ChainState] = {}
     usage, stopped = Usage(), set[int]()
     for moment, recorded in zip(trajectory.moments, states, strict=True):

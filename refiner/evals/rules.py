@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from refiner.domain.calls import Usage
@@ -123,6 +124,7 @@ GATES: Mapping[str, Callable[[Step, Step | None], Decision] | None] = MappingPro
 that can be read. scored: those whose score is besides no worse. strict: those whose score is higher."""
 
 
+@lru_cache
 def leaves(policy: Policy) -> tuple[Policy, ...]:
     """The rules that a policy joins, in the order of its expression."""
     if isinstance(policy, AnyOf | AllOf):
@@ -155,18 +157,16 @@ def grid(iterations: int) -> Sequence[str]:
 
 def asks_for_more(policy: Policy, *, steps: int, usage: Usage, seconds: float) -> bool:
     """Whether a rule is about more than was recorded, so that its silence says nothing."""
-    match policy:
-        case Iterations(most) | Patience(most):
-            return most > steps - 1
-        case Agree(least):
-            return least > steps
-        case Calls(most):
-            return most > usage.calls
-        case Tokens(most):
-            return most > usage.tokens
-        case Cost(dollars):
-            return dollars > (usage.cost_usd or 0.0)
-        case Time(longest):
-            return longest > seconds
-        case _:
-            return False
+    recorded: dict[type[Policy], float] = {
+        Iterations: steps - 1,
+        Patience: steps - 1,
+        Agree: steps,
+        Calls: usage.calls,
+        Tokens: usage.tokens,
+        Cost: usage.cost_usd or 0.0,
+        Time: seconds,
+    }
+    if type(policy) not in recorded:
+        return False
+    figure: float = getattr(policy, "most", getattr(policy, "least", 0.0))
+    return figure > recorded[type(policy)]

@@ -15,7 +15,13 @@ def test_a_file_in_the_fixed_schema(refiner: Program) -> None:
     done = refiner("replay", str(SAMPLE), "--until", "agree:2", "--until", "calls:4", *"--vote first --json".split())
     assert (done.code, done.err, done.json["schema"], done.json["items"]) == (0, "", "refiner.replay/1", 13)
     first, second = done.json["rules"]
-    assert (first["until"], first["vote"], first["repaired"], first["broken"], first["p"]) == ("agree:2", "first", 0, 0, 1)
+    assert (first["until"], first["vote"], first["repaired"], first["broken"], first["p"]) == (
+        "agree:2",
+        "first",
+        0,
+        0,
+        1,
+    )
     assert (first["accuracy"], first["mean_calls"], first["undecidable"]) == (5 / 13, 7.0, 0)
     assert second["mean_calls"] == 4
     low, high = first["interval"]
