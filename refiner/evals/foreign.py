@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, ValidationError
-from pydantic_core import from_json
 
 from refiner.domain.calls import Usage
 from refiner.domain.errors import UsageError
@@ -17,7 +16,7 @@ from refiner.domain.run import Tests as TestCounts
 from refiner.domain.state import ChainState, Step
 from refiner.domain.task import Kind, Task
 from refiner.domain.wire import recorded
-from refiner.evals.lines import lines
+from refiner.evals.lines import objects
 from refiner.evals.trajectory import Moment, Place, Trajectory, trajectory
 from refiner.verify.equal import normal, same
 
@@ -65,24 +64,12 @@ class _Row(BaseModel):
 
 def read_trajectories(path: Path) -> Iterator[Trajectory]:
     """The trajectories of a file, one after another. Raises UsageError, naming the line, for what cannot be read."""
-    numbered = lines(path)
-    first = next(numbered, None)
+    rows = objects(path)
+    first = next(rows, None)
     if first is None:
         raise UsageError(f"{path} is empty: it holds no trajectory")
-    rows = ((number, _object(text, f"{path}:{number}")) for number, text in chain([first], numbered))
-    number, row = next(rows)
-    every = chain([(number, row)], rows)
-    return _exported(every, path) if {"run", "type", "at"} <= row.keys() else _foreign(every, path)
-
-
-def _object(text: str, where: str) -> dict[str, Any]:
-    try:
-        row = from_json(text)
-    except ValueError as error:
-        raise UsageError(f"{where}: not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise UsageError(f"{where}: not a JSON object but {type(row).__name__}")
-    return row
+    every = chain([first], rows)
+    return _exported(every, path) if {"run", "type", "at"} <= first[1].keys() else _foreign(every, path)
 
 
 def _exported(rows: Iterable[tuple[int, dict[str, Any]]], path: Path) -> Iterator[Trajectory]:

@@ -7,18 +7,14 @@ bounded by the iterations it was recorded with; it is undecidable where the run 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Literal
 
 from refiner.domain.calls import Usage
 from refiner.domain.run import Limits
 from refiner.domain.state import ChainState, RunState, Step
-from refiner.evals.rules import GATES, LOOKS_AT, VOTES, Rule, asks_for_more, leaves
+from refiner.evals.rules import GATES, LOOKS_AT, VOTES, Rule, asks_for_more
 from refiner.evals.statistics import Interval, mcnemar, wilson
 from refiner.evals.trajectory import Moment, Trajectory
-from refiner.policies import Policy, limits
-
-_bound = lru_cache(limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +116,7 @@ def outcomes(trajectory: Trajectory, rules: Sequence[Rule]) -> Iterator[Outcome]
     for rule in rules:
         key = (rule.gate, rule.until)
         if key not in played:
-            played[key] = play(gated[rule.gate], rule.policy, states[rule.gate])
+            played[key] = play(gated[rule.gate], rule, states[rule.gate])
         left = played[key]
         if left.undecidable:
             yield Outcome(trajectory.id, undecidable=left.undecidable)
@@ -131,12 +127,12 @@ def outcomes(trajectory: Trajectory, rules: Sequence[Rule]) -> Iterator[Outcome]
         yield _outcome(trajectory, left, voted[cut], first)
 
 
-def play(trajectory: Trajectory, policy: Policy | None, states: Sequence[RunState] = ()) -> Replayed:
-    """The trajectory up to where a stop rule ends it. states: those of all moments, where they are known already."""
-    if policy and (unknown := _unknown(trajectory, policy)):
+def play(trajectory: Trajectory, rule: Rule, states: Sequence[RunState] = ()) -> Replayed:
+    """The trajectory up to where the stop rule ends it. states: those of all moments, where they are known already."""
+    policy, bound = rule.policy, rule.limits
+    if unknown := _unknown(trajectory, rule):
         return Replayed({}, Usage(), unknown)
     states = states or list(_states(trajectory))
-    bound = _bound(policy) if policy else Limits()
     chains: dict[int, ChainState] = {}
     usage, stopped = Usage(), set[int]()
     for moment, recorded in zip(trajectory.moments, states, strict=True):
@@ -155,7 +151,7 @@ def play(trajectory: Trajectory, policy: Policy | None, states: Sequence[RunStat
     going = [number for number in chains if number not in stopped]
     if not stopped:
         usage += trajectory.rest
-    return Replayed(chains, usage, _goes_on(trajectory, policy, going, chains, usage))
+    return Replayed(chains, usage, _goes_on(trajectory, rule, going, chains, usage))
 
 
 def gate(trajectory: Trajectory, name: str) -> Trajectory:
@@ -215,27 +211,27 @@ def _over(state: RunState, bound: Limits) -> bool:
     return any(most is not None and spent is not None and spent > most for spent, most in pairs)
 
 
-def _unknown(trajectory: Trajectory, policy: Policy) -> str:
+def _unknown(trajectory: Trajectory, rule: Rule) -> str:
     """Why a stop rule cannot be asked of a record."""
     if not trajectory.missing:
         return ""
-    looked = next((what for leaf in leaves(policy) if (what := LOOKS_AT.get(type(leaf))) in trajectory.missing), None)
+    looked = next((what for leaf in rule.leaves if (what := LOOKS_AT.get(type(leaf))) in trajectory.missing), None)
     return f"its record holds no {looked}" if looked else ""
 
 
 def _goes_on(
-    trajectory: Trajectory, policy: Policy | None, going: Sequence[int], chains: dict[int, ChainState], usage: Usage
+    trajectory: Trajectory, rule: Rule, going: Sequence[int], chains: dict[int, ChainState], usage: Usage
 ) -> str:
     """Why chains that the rule has not stopped need calls that were not made; "" where they do not."""
     for number in going:
         if number in trajectory.parted:
             return trajectory.parted[number]
-        if policy is None:
+        if rule.policy is None:
             continue
         if number in trajectory.ended:
             return trajectory.ended[number]
         steps, seconds = len(chains[number].steps), trajectory.moments[-1].seconds
-        more = [leaf for leaf in leaves(policy) if asks_for_more(leaf, steps=steps, usage=usage, seconds=seconds)]
+        more = [leaf for leaf in rule.leaves if asks_for_more(leaf, steps=steps, usage=usage, seconds=seconds)]
         if more:
             return f"{more[0]} asks for more than was recorded, {steps - 1} iterations"
     return ""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from types import MappingProxyType
 
 from refiner.domain.calls import Usage
 from refiner.domain.events import Decision
+from refiner.domain.run import Limits
 from refiner.domain.state import ChainState, Step
 from refiner.evals.trajectory import Place
 from refiner.policies import (
@@ -24,6 +25,7 @@ from refiner.policies import (
     Target,
     Time,
     Tokens,
+    limits,
 )
 from refiner.strategies import gate
 from refiner.strategies.selection import tally
@@ -32,7 +34,7 @@ Chains = Mapping[int, ChainState]
 Weights = Mapping[Place, float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """One way to end, filter and choose. until: the stop rule as it was written, None for all that was recorded."""
 
@@ -40,6 +42,16 @@ class Rule:
     policy: Policy | None
     vote: str = "majority"
     gate: str = "recorded"
+
+    @cached_property
+    def leaves(self) -> tuple[Policy, ...]:
+        """The rules that the policy joins, in the order of its expression."""
+        return _leaves(self.policy) if self.policy else ()
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The hard limits that the policy implies."""
+        return limits(self.policy) if self.policy else Limits()
 
 
 def _first(chains: Chains, _weights: Weights) -> Step | None:
@@ -124,11 +136,9 @@ GATES: Mapping[str, Callable[[Step, Step | None], Decision] | None] = MappingPro
 that can be read. scored: those whose score is besides no worse. strict: those whose score is higher."""
 
 
-@lru_cache
-def leaves(policy: Policy) -> tuple[Policy, ...]:
-    """The rules that a policy joins, in the order of its expression."""
+def _leaves(policy: Policy) -> tuple[Policy, ...]:
     if isinstance(policy, AnyOf | AllOf):
-        return leaves(policy.left) + leaves(policy.right)
+        return _leaves(policy.left) + _leaves(policy.right)
     return (policy,)
 
 

@@ -57,7 +57,10 @@ def wilson(right: int, of: int, level: float = 0.95) -> Interval:
 def mcnemar(repaired: int, broken: int) -> float:
     """The exact two-sided p of McNemar's test (1947): how likely so uneven a split is where both are as likely."""
     changed = repaired + broken
-    tail = sum(comb(changed, number) for number in range(min(repaired, broken) + 1))
+    tail = term = 1
+    for number in range(min(repaired, broken)):
+        term = term * (changed - number) // (number + 1)
+        tail += term
     return min(1.0, 2 * tail / (1 << changed))
 
 

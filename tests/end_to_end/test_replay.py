@@ -12,7 +12,7 @@ SAMPLE = Path(__file__).parents[1] / "data" / "textgrad.jsonl"
 
 
 def test_a_file_in_the_fixed_schema(refiner: Program) -> None:
-    done = refiner("replay", str(SAMPLE), "--until", "agree:2", "--until", "calls:4", *"--vote first --json".split())
+    done = refiner("replay", str(SAMPLE), "--until", "agree:2", "--until", "calls:4", *["--vote", "first", "--json"])
     assert (done.code, done.err, done.json["schema"], done.json["items"]) == (0, "", "refiner.replay/1", 13)
     first, second = done.json["rules"]
     assert (first["until"], first["vote"], first["repaired"], first["broken"], first["p"]) == (

@@ -202,12 +202,14 @@ async def ran(scripted: Scripted, folder: Path, until: str) -> Trajectory:
 async def test_a_rule_means_the_same_as_live(scripted: Scripted, tmp_path: Path, until: str) -> None:
     whole = await ran(scripted, tmp_path, "")
     live = await ran(scripted, tmp_path, until)
-    replayed = play(whole, parse(until))
+    replayed = play(whole, rule(until))
     assert replayed.undecidable == ""
-    assert replayed.usage.calls == play(live, None).usage.calls < play(whole, None).usage.calls
-    parsed = [[step.candidate.parsed for step in played.chains[0].steps] for played in (replayed, play(live, None))]
+    assert replayed.usage.calls == play(live, rule(None)).usage.calls < play(whole, rule(None)).usage.calls
+    parsed = [
+        [step.candidate.parsed for step in played.chains[0].steps] for played in (replayed, play(live, rule(None)))
+    ]
     assert parsed[0] == parsed[1]
-    assert "the record of chain 0 ends" in play(live, parse("never")).undecidable
+    assert "the record of chain 0 ends" in play(live, rule("never")).undecidable
 
 
 def test_every_name_of_the_command_line_is_a_rule() -> None:

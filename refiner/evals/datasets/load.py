@@ -1,0 +1,74 @@
+"""A data set as a user names it, and the part of it that is wanted."""
+
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from hashlib import blake2b
+from heapq import nsmallest
+from itertools import islice
+from pathlib import Path
+
+from refiner.domain.errors import NotFoundError, UsageError
+from refiner.domain.task import Kind
+from refiner.evals.datasets.fields import Fields, item_of
+from refiner.evals.datasets.files import rows
+from refiner.evals.datasets.item import Item
+from refiner.evals.datasets.named import NAMED, read
+
+
+def items(source: str, fields: Fields | None = None, kind: Kind | None = None) -> Iterator[Item]:
+    """The items of NAME:PATH or NAME (a published set), or of PATH (a file whose columns `fields` names), as they come.
+
+    Raises UsageError, naming the line of a bad row, and NotFoundError.
+    """
+    name, _, path = source.partition(":")
+    if name in NAMED:
+        found = read(name, Path(path) if path else None)
+    elif Path(source).suffix or Path(source).exists():
+        names = fields or Fields()
+        every = enumerate(rows(Path(source)), 1)
+        found = (item_of(row, where, number, names, kind) for number, (where, row) in every)
+    else:
+        near = get_close_matches(name, NAMED, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMED)}"
+        raise NotFoundError(f'no data set is called "{name}", and no file: {hint}')
+    return _distinct(found, source)
+
+
+def chosen(
+    every: Iterable[Item],
+    *,
+    limit: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    ids: Collection[str] = (),
+) -> tuple[Item, ...]:
+    """The wanted ones in their order: those with the ids, a sample of them by seed, the first so many.
+
+    A sample does not depend on the order of the items, and a larger one of the same seed holds the smaller ones.
+    Raises UsageError where nothing is left, and NotFoundError for an id that no item has.
+    """
+    if ids:
+        wanted = set(ids)
+        every = [item for item in every if item.id in wanted]
+        if missing := sorted(wanted - {item.id for item in every}):
+            raise NotFoundError(f"no item has the id {', '.join(missing[:5])}{', …' if missing[5:] else ''}")
+    if sample is not None:
+        placed = nsmallest(sample, enumerate(every), key=lambda pair: _rank(pair[1], seed))
+        every = [item for _, item in sorted(placed, key=lambda pair: pair[0])]
+    found = tuple(islice(every, limit))
+    if not found:
+        raise UsageError("the data set is empty: there is nothing to evaluate")
+    return found
+
+
+def _rank(item: Item, seed: int) -> bytes:
+    return blake2b(f"{seed}/{item.id}".encode(), digest_size=8).digest()
+
+
+def _distinct(every: Iterable[Item], source: str) -> Iterator[Item]:
+    seen = set[str]()
+    for item in every:
+        if item.id in seen:
+            raise UsageError(f'{source}: two items have the id "{item.id}"')
+        seen.add(item.id)
+        yield item
