@@ -119,13 +119,14 @@ def made(
             raise UsageError(f"{where}: the answer {gold!r} of {id} is none of its choices {labels}")
         listed = "\n".join(f"{option.label}) {option.text}" for option in choices)
         return Item(id, f"{question.rstrip()}\n\n{listed}", Kind.CHOICE, tuple(choices), label, subject=subject)
+    if kind in (Kind.NUMBER, Kind.TEXT):
+        return Item(id, question, kind, answer=gold, subject=subject)
     found, options = _guessed(question, gold)
-    kind = kind or found
-    if kind is Kind.CHOICE:
+    if kind is Kind.CHOICE or found is Kind.CHOICE:
         if (label := _label(gold, options)) is None:
             raise UsageError(f"{where}: the answer {gold!r} of {id} is none of the choices that its question lists")
         return Item(id, question, Kind.CHOICE, options, label, subject=subject)
-    return Item(id, question, kind, answer=gold, subject=subject)
+    return Item(id, question, found, answer=gold, subject=subject)
 
 
 def _guessed(question: str, gold: str) -> tuple[Kind, tuple[Option, ...]]:
