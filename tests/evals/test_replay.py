@@ -173,21 +173,23 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
         list(read_trajectories(file))
 
 
-def script() -> Callable[[Asked], str]:
+def script(critique: str | Callable[[Asked], str]) -> Callable[[Asked], str]:
     replies: Iterator[str] = iter(UPDATES)
     last = "<improved>Answer: 3</improved>"
     return by_role(
         draft="Answer: 0",
-        critique="Verdict: flawed",
+        critique=critique,
         gradient="count again",
         update=lambda _asked: next(replies, last),
         repair=lambda _asked: next(replies, last),
     )
 
 
-async def ran(scripted: Scripted, folder: Path, until: str) -> Trajectory:
+async def ran(
+    scripted: Scripted, folder: Path, until: str, critique: str | Callable[[Asked], str] = "Verdict: flawed"
+) -> Trajectory:
     """A run as it went live."""
-    scripted.script = script()
+    scripted.script = script(critique)
     made = plan("How many is 6 times 7?", strategy="textgrad", max_iterations=4, until=until or None)
     async with world_of(scripted, folder) as world:
         run = await create(world, made)
@@ -210,6 +212,15 @@ async def test_a_rule_means_the_same_as_live(scripted: Scripted, tmp_path: Path,
     ]
     assert parsed[0] == parsed[1]
     assert "the record of chain 0 ends" in play(live, rule("never")).undecidable
+
+
+@pytest.mark.anyio
+async def test_a_critic_is_heard_where_it_spoke(scripted: Scripted, tmp_path: Path) -> None:
+    verdicts = iter(("flawed", "correct"))
+    whole = await ran(scripted, tmp_path, "", critique=lambda _asked: f"Verdict: {next(verdicts)}")
+    clean, more = play(whole, rule("clean")), play(whole, rule("iterations:3"))
+    assert (clean.undecidable, clean.usage.calls) == ("", 1 + 3 + 1)
+    assert more.undecidable.startswith("the record of chain 0 ends after iteration 1: the critic finds nothing")
 
 
 def test_every_name_of_the_command_line_is_a_rule() -> None:
