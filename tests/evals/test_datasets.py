@@ -49,7 +49,6 @@ def read(path: Path | str, fields: Fields | None = None, kind: Kind | None = Non
         ("humaneval", "HumanEval.jsonl", 2, Kind.CODE, ("HumanEval/0", None)),
         ("humanevalfix", "humanevalfix.jsonl", 1, Kind.CODE, ("HumanEvalFix/69", None)),
         ("mbppplus", "mbppplus.jsonl", 1, Kind.CODE, ("Mbpp/451", None)),
-        ("quixbugs", "quixbugs", 3, Kind.CODE, ("quixbugs/flatten", None)),
     ],
 )
 def test_published_sets(name: str, file: str, count: int, kind: Kind, first: tuple[str, str | None]) -> None:
@@ -92,22 +91,28 @@ def test_leetcode_is_scored_by_the_tests_there_are(write: Write) -> None:
         read(f"leetcode-hard:{write([row])}")
 
 
-def test_the_cases_of_quixbugs_tell_right_from_wrong() -> None:
-    folder = PUBLISHED / "quixbugs"
-    for item in read(f"quixbugs:{folder}"):
-        if item.entry_point == "sqrt":
-            continue  # its bug is an endless loop
-        assert item.program is not None
-        for source, passes in (
-            ((folder / "correct_python_programs" / f"{item.entry_point}.py").read_text(), True),
-            (item.program, False),
-        ):
-            try:
-                exec(f"{source}\n{item.tests}", {})
-            except AssertionError:
-                assert not passes
-            else:
-                assert passes, item.id
+def test_the_cases_of_quixbugs_tell_right_from_wrong(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (PUBLISHED.parent / "programs.jsonl").read_text().splitlines()]
+    flatten = next(row for row in rows if row["id"] == "quixbugs/flatten")
+    programs = {
+        "flatten": (flatten["buggy_code"], flatten["reference"], "[[[1, [2]]], [1, 2]]\n\n[[[[], []]], []]\n"),
+        "bitcount": ("def bitcount(n):\n    return n\n", "def bitcount(n):\n    return n.bit_count()\n", "[127, 7]\n"),
+        "graph": ("def graph(node):\n    pass\n", "", None),
+    }
+    for folder in ("python_programs", "json_testcases"):
+        (tmp_path / folder).mkdir()
+    for name, (buggy, _, cases) in programs.items():
+        (tmp_path / "python_programs" / f"{name}.py").write_text(buggy)
+        if cases:
+            (tmp_path / "json_testcases" / f"{name}.json").write_text(cases)
+    found = read(f"quixbugs:{tmp_path}")
+    assert [item.id for item in found] == ["quixbugs/bitcount", "quixbugs/flatten"]
+    for item in found:
+        buggy, right, _ = programs[item.entry_point or ""]
+        assert item.program == buggy
+        exec(f"{right}\n{item.tests}", {})
+        with pytest.raises(AssertionError):
+            exec(f"{buggy}\n{item.tests}", {})
 
 
 def test_humaneval_comes_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
