@@ -45,18 +45,17 @@ def replay(
     Every combination of an --until, a --vote and a --gate is one rule.
     """
     from refiner.evals.replay import replay as score
+    from refiner.evals.statistics import holm
 
     trajectories = [one for source in sources for one in _read(context, source)]
     rules = _rules(context, trajectories, untils, votes, gates, grid=grid)
     each = items or context.verbose
     scores = score(trajectories, rules, keep=each)
+    corrected = holm([1.0 if one.p is None else one.p for one in scores])
     if context.json:
-        from refiner.evals.statistics import holm
-
-        corrected = holm([1.0 if one.p is None else one.p for one in scores])
         told = [_told(one, p, each=each) for one, p in zip(scores, corrected, strict=True)]
         return output.json_line({"schema": SCHEMA, "items": len(trajectories), "rules": told})
-    _table(scores)
+    _table(scores, corrected)
     if each:
         _items(scores)
     elif any(one.undecidable for one in scores):
@@ -142,10 +141,10 @@ def _outcome(one: "Outcome") -> dict[str, Any]:
     }
 
 
-def _table(scores: Sequence["Score"]) -> None:
-    head = ("UNTIL", "VOTE", "GATE", "RIGHT", "95 %", "REPAIRED", "BROKEN", "P", "CALLS", "COST", "UNDECIDABLE")
+def _table(scores: Sequence["Score"], corrected: Sequence[float]) -> None:
+    head = ("UNTIL", "VOTE", "GATE", "RIGHT", "95 %", "REPAIRED", "BROKEN", "P", "HOLM", "CALLS", "COST", "UNDECIDABLE")
     rows = []
-    for one in scores:
+    for one, adjusted in zip(scores, corrected, strict=True):
         accuracy, interval, p = one.accuracy, one.interval, one.p
         calls, cost = one.mean("calls"), one.mean("cost")
         rows.append(
@@ -158,6 +157,7 @@ def _table(scores: Sequence["Score"]) -> None:
                 "–" if accuracy is None else one.repaired,
                 "–" if accuracy is None else one.broken,
                 "–" if p is None else f"{p:.2g}",
+                "–" if p is None else f"{adjusted:.2g}",
                 "–" if calls is None else f"{calls:.2f}",
                 "–" if cost is None else f"${cost:.4f}",
                 one.undecidable or "",

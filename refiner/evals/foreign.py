@@ -1,5 +1,6 @@
 """Trajectories from a file: those of other programs, one a line (docs/replay.md), or the events of `run export`."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
 from pathlib import Path
@@ -85,17 +86,24 @@ def _exported(rows: Iterable[tuple[int, dict[str, Any]]], path: Path) -> Iterato
 
 
 def _foreign(rows: Iterable[tuple[int, dict[str, Any]]], path: Path) -> Iterator[Trajectory]:
-    seen: dict[str, int] = {}
+    read: dict[str, tuple[str, _Row]] = {}
     for number, told in rows:
         where = f"{path}:{number}"
         try:
             row = _Row.model_validate(told)
         except ValidationError as error:
             raise UsageError(f"{where}: {_said(error)}") from None
-        if row.id in seen:
-            raise UsageError(f'{where}: id "{row.id}" is that of line {seen[row.id]} too')
-        seen[row.id] = number
-        yield _trajectory(row, where)
+        if row.id in read:
+            raise UsageError(f'{where}: id "{row.id}" is that of {read[row.id][0]} too')
+        read[row.id] = (where, row)
+    longest = max(_longest(row) for _, row in read.values())
+    for where, row in read.values():
+        yield _trajectory(row, where, longest if row.iterations is None else row.iterations)
+
+
+def _longest(row: _Row) -> int:
+    """The most updates that a chain of the row has."""
+    return max(Counter(candidate.chain for candidate in row.candidates).values()) - 1
 
 
 def _said(error: ValidationError) -> str:
@@ -103,7 +111,7 @@ def _said(error: ValidationError) -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
 
 
-def _trajectory(row: _Row, where: str) -> Trajectory:
+def _trajectory(row: _Row, where: str, iterations: int) -> Trajectory:
     counted = row.calls_per_candidate
     if counted is not None and len(counted) != len(row.candidates):
         raise UsageError(f"{where}: calls_per_candidate counts {len(counted)} candidates of {len(row.candidates)}")
@@ -127,8 +135,6 @@ def _trajectory(row: _Row, where: str) -> Trajectory:
             weights[told.chain, index] = told.weight if told.weight is not None else told.score or 0.0
         if told.right is not None or row.gold is not None:
             right[told.chain, index] = _right(told, row)
-    longest = max(map(len, chains.values())) - 1
-    iterations = longest if row.iterations is None else row.iterations
     return Trajectory(
         row.id,
         Plan(Task(row.id, row.kind), "foreign", Models("", "", ""), chains=len(chains), iterations=iterations),

@@ -103,10 +103,10 @@ def test_a_call_that_was_not_made_is_missed(file: Callable[..., Path], until: st
 
 
 def test_a_record_that_ends_early_decides_only_what_ended_by_then(file: Callable[..., Path]) -> None:
-    short = file(row("AB", iterations=3))
-    decided, undecided, recorded = one(short, rule("iterations:1"), rule("agree:2"), rule(None))
-    assert (decided.undecidable, recorded.undecidable) == ("", "")
-    assert undecided.undecidable == "the record of chain 0 ends after iteration 1 of 3"
+    for short in (file(row("AB", iterations=3)), file(row("AB"), row("ABCD"))):
+        decided, undecided, recorded = one(short, rule("iterations:1"), rule("agree:2"), rule(None))
+        assert (decided.undecidable, recorded.undecidable) == ("", "")
+        assert undecided.undecidable == "the record of chain 0 ends after iteration 1 of 3"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_another_gate_ends_the_record_where_the_next_update_would_have_begun_els
         (["[1]"], ":1: not a JSON object but list"),
         (['{"id": 1,'], ":1: not JSON"),
         ([row("A"), {"id": "b"}], ":2: candidates: field required"),
-        ([row("A"), row("A")], ':2: id "A" is that of line 1 too'),
+        ([row("A"), row("A")], ":1 too"),
         ([row("AB") | {"calls_per_candidate": [1]}], ":1: calls_per_candidate counts 1 candidates of 2"),
         ([row("A") | {"candidates": [{"parsed": "A", "score": 2}]}], ":1: candidates.0.score: input should be less"),
         ([row("A") | {"candidates": [{"parsed": "A", "iteration": 1}]}], ":1: candidates.0: iteration 1"),
