@@ -9,6 +9,7 @@ from refiner.domain.calls import Usage
 from refiner.domain.events import Decision
 from refiner.domain.run import Limits
 from refiner.domain.state import ChainState, Step
+from refiner.domain.votes import tally
 from refiner.evals.trajectory import Place
 from refiner.policies import (
     Agree,
@@ -28,7 +29,6 @@ from refiner.policies import (
     limits,
 )
 from refiner.strategies import gate
-from refiner.strategies.selection import tally
 
 Chains = Mapping[int, ChainState]
 Weights = Mapping[Place, float]

@@ -9,7 +9,7 @@ from refiner.domain.errors import UsageError
 from refiner.domain.events import CallFailed, CallFinished, CallStarted, Decision, Evaluation, Recorded
 from refiner.domain.run import Plan
 from refiner.domain.state import ChainState, RunState, apply
-from refiner.strategies.selection import COMPARISON
+from refiner.domain.votes import COMPARISON
 
 Place = tuple[int, int]
 """A candidate's chain and index."""
