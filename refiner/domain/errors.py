@@ -131,7 +131,14 @@ class SandboxError(RefinerError):
 
 
 class StoreError(RefinerError):
-    """The database is locked, full, corrupt or newer than the program."""
+    """The database is locked, full, corrupt or newer than the program.
+
+    passing: the same may succeed later, without anybody having touched the run.
+    """
 
     exit_code = 8
     kind = "store"
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing

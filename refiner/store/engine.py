@@ -17,6 +17,10 @@ WRITE_LOCK = 0x7265_6669_6E65_72
 """The advisory lock that stands, in PostgreSQL, for SQLite's single writer: ids rise in the order of commits."""
 
 
+_ALIVE = {"keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""How both ends of a connection notice within ten seconds that the other host is gone, and with it what it locked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """Where it lies, and two ways in: `write` takes the write lock with each transaction, those of `read` see one
@@ -96,12 +100,14 @@ def _postgresql(url: URL, timeout: float, pool: int, **options: Any) -> Engine:
         max_overflow=0,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"connect_timeout": 10},
+        connect_args={"connect_timeout": 10, **_ALIVE},
         **options,
     )
 
     def settle(connection: Any, _: object) -> None:
         connection.execute(f"SET lock_timeout = {round(timeout * 1000)}")
+        for setting, value in _ALIVE.items():
+            connection.execute(f"SET {setting if setting.startswith('tcp') else f'tcp_{setting}'} = {value}")
         connection.commit()
 
     event.listen(engine, "connect", settle)

@@ -16,7 +16,8 @@ def explain(error: BaseException, url: URL) -> BaseException:
     """The StoreError that a database's or the system's error comes to; any other error as it is."""
     if isinstance(error, OSError):
         place = error.filename or f"database {shown(url)}"
-        return StoreError(f"{place} {_FULL if error.errno == errno.ENOSPC else _CLOSED}")
+        full = error.errno == errno.ENOSPC
+        return StoreError(f"{place} {_FULL if full else _CLOSED}", passing=full)
     if not isinstance(error, DBAPIError | sqlite3.Error):
         return error
     cause = error.orig if isinstance(error, DBAPIError) else error
@@ -25,9 +26,11 @@ def explain(error: BaseException, url: URL) -> BaseException:
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     said = next(iter(str(cause).splitlines()), "").rpartition("failed: ")[-1].strip()
     advice = next((advice for prefix, advice in _ADVICE.items() if name.startswith(prefix)), None)
-    if advice is None and url.get_backend_name() == "postgresql" and (not name or lost):
+    away = advice is None and url.get_backend_name() == "postgresql" and (not name or lost)
+    if away:
         advice = f"cannot be reached ({said}): put that right, or set REFINER_DB"
-    return StoreError(f"database {shown(url)} {advice or f'answered {name}: {said} (see `refiner db check`)'}")
+    advice = advice or f"answered {name}: {said} (see `refiner db check`)"
+    return StoreError(f"database {shown(url)} {advice}", passing=away or advice in (_LOCKED, _FULL, _FAILS))
 
 
 @contextmanager
@@ -40,6 +43,7 @@ def explained(url: URL) -> Iterator[None]:
 
 
 _LOCKED = "is locked by another program: wait for it or end it, then try again"
+_FAILS = "cannot be read or written (the disk fails or is full): free some space or check the disk"
 _FULL = "has no room left on its disk: free some space, then `refiner run resume` goes on"
 _CORRUPT = "is damaged or no database: look with `refiner db check`, restore a backup, or move the file away"
 _CLOSED = "cannot be opened or written: check the rights of the file and its folder, or set REFINER_DB"
@@ -51,7 +55,7 @@ _ADVICE = {
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,
     "SQLITE_FULL": _FULL,
-    "SQLITE_IOERR": "cannot be read or written (the disk fails or is full): free some space or check the disk",
+    "SQLITE_IOERR": _FAILS,
     "SQLITE_CORRUPT": _CORRUPT,
     "SQLITE_NOTADB": _CORRUPT,
     "SQLITE_CANTOPEN": _CLOSED,

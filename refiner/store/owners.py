@@ -7,6 +7,7 @@ of the session that writes, freed by the server.
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
@@ -92,18 +93,27 @@ class FileOwners:
         return self._folder / f"{owner}.lock"
 
 
+AGAIN = 5.0
+"""Seconds that owners have to come back after a session was lost: with it, others may have lost theirs."""
+
+
 class SessionOwners:
     """An advisory lock per owner, held by the session of its writer."""
+
+    def __init__(self) -> None:
+        self._held = False
 
     def hold(self, owner: str, connection: Connection) -> None:
         # `info` lives as long as the session: one that had to be made anew takes its lock again.
         if "owner" not in connection.info:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _key(owner)})
             connection.info["owner"] = owner
+            connection.info["judges"] = time.monotonic() + AGAIN if self._held else 0.0
+            self._held = True
 
     def living(self, owners: Collection[str], connection: Connection) -> set[str]:
-        if not owners:
-            return set()
+        if not owners or connection.info.get("judges", 0.0) > time.monotonic():
+            return set(owners)
         held = set(connection.scalars(_LOCKS))
         return {owner for owner in owners if _key(owner) in held}
 

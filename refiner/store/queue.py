@@ -1,6 +1,6 @@
-"""The queue of the service, which is the table of runs: handing in, taking, adopting what a dead service left."""
+"""The queue of the services, which is the table of runs: handing in, taking, getting back what a dead one left."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,10 +13,9 @@ from refiner.store.owners import Owners
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A run whose service died: whether it was paused then, and how many services have died over it by now."""
+    """A run whose service died, and which is in the queue again; crashes: how many have died over it by now."""
 
     run: str
-    paused: bool
     crashes: int
 
 
@@ -39,17 +38,19 @@ def submit(
     return run
 
 
-def take(connection: Connection, owner: str, most: int) -> list[str]:
-    """Up to so many queued runs, held by `owner` from now on: the highest priority first, then whoever has the fewest
-    at work, then the oldest."""
+def take(connection: Connection, owner: str, most: int, but: Collection[str] = ()) -> list[str]:
+    """Up to so many queued runs, except some, held by `owner` from now on: the highest priority first, then whoever has
+    the fewest at work, then the oldest."""
     of = tables.runs.c
     place = func.row_number().over(partition_by=of.submitter, order_by=(desc(of.priority), of.queued_at, of.id))
-    ranked = select(of.id, of.submitter, of.priority, of.queued_at, place.label("place")).where(of.status == "queued")
-    first = ranked.subquery()
+    ranked = select(of.id, of.submitter, of.priority, of.queued_at, place.label("place"))
+    first = ranked.where(of.status == "queued", of.id.not_in(but)).subquery()
     rows = connection.execute(select(first).where(first.c.place <= most)).all()
     if not rows:
         return []
-    count = select(of.submitter, func.count()).where(of.owner == owner, of.status.in_(_LIVE)).group_by(of.submitter)
+    count = (
+        select(of.submitter, func.count()).where(of.queued_at.is_not(None), of.status.in_(_LIVE)).group_by(of.submitter)
+    )
     working: dict[str, int] = dict(connection.execute(count).all())
     taken: list[str] = []
     left = {row.id: row for row in rows}
@@ -62,17 +63,31 @@ def take(connection: Connection, owner: str, most: int) -> list[str]:
     return taken
 
 
-def adopt(connection: Connection, owner: str, owners: Owners) -> list[Orphan]:
-    """The runs of the queue whose service died, the oldest first; `owner` holds them from now on."""
+def recover(connection: Connection, owner: str, owners: Owners, most: int) -> list[Orphan]:
+    """Put the runs whose service died into the queue again, where they were; a paused one pauses when it is taken.
+
+    Those over which `most` services have died are held by `owner` instead.
+    """
     of = tables.runs.c
     query = select(of.id, of.owner, of.status, of.crashes).where(of.status.in_(_LIVE), of.queued_at.is_not(None))
     rows = connection.execute(query.order_by(of.queued_at)).all()
     living = owners.living({row.owner for row in rows if row.owner}, connection)
-    orphans = [Orphan(row.id, row.status == "paused", row.crashes + 1) for row in rows if row.owner not in living]
-    for orphan in orphans:
-        connection.execute(update(tables.runs).where(of.id == orphan.run).values(crashes=orphan.crashes))
-    _hold(connection, owner, [orphan.run for orphan in orphans])
-    return orphans
+    dead = [row for row in rows if row.owner not in living]
+    if not dead:
+        return []
+    again = {"owner": None, "epoch": of.epoch + 1, "status": "queued", "crashes": of.crashes + 1}
+    connection.execute(update(tables.runs).where(of.id.in_([row.id for row in dead])).values(again))
+    _hold(connection, owner, [row.id for row in dead if row.crashes + 1 >= most])
+    who, at = "the service, which found it paused", datetime.now(UTC)
+    words = [{"run_id": row.id, "control": "pause", "who": who, "at": at} for row in dead if row.status == "paused"]
+    if words:
+        connection.execute(insert(tables.words), words)
+    return [Orphan(row.id, row.crashes + 1) for row in dead]
+
+
+def waiting(connection: Connection) -> int:
+    """How many runs are in the queue."""
+    return connection.scalar(select(func.count()).where(tables.runs.c.status == "queued")) or 0
 
 
 def requeue(connection: Connection, run: str) -> None:

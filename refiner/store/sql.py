@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -135,23 +135,33 @@ class SqlStore:
 
         await self._writer.do(work)
 
-    async def take(self, most: int) -> list[str]:
-        """Up to so many queued runs, fairly chosen, which this process holds from now on."""
+    async def take(self, most: int, but: Collection[str] = ()) -> list[str]:
+        """Up to so many queued runs, fairly chosen, which this process holds from now on; none of `but`."""
 
         def work(connection: Connection) -> list[str]:
             self._owners.hold(self._me, connection)
-            return queue.take(connection, self._me, most)
+            return queue.take(connection, self._me, most, but)
 
         return await self._writer.do(work)
 
-    async def adopt(self) -> list[queue.Orphan]:
-        """The queue's runs whose service died, held by this process from now on."""
+    async def recover(self, most: int) -> list[queue.Orphan]:
+        """The queue's runs whose service died, which are in the queue again, or held by this process where `most`
+        services have died over one."""
 
         def work(connection: Connection) -> list[queue.Orphan]:
             self._owners.hold(self._me, connection)
-            return queue.adopt(connection, self._me, self._owners)
+            return queue.recover(connection, self._me, self._owners, most)
 
         return await self._writer.do(work)
+
+    async def waiting(self) -> int:
+        """How many runs are in the queue."""
+        return await self._read(queue.waiting)
+
+    async def due(self, run: str) -> bool:
+        """Whether a living process holds the run, or it waits for one in the queue."""
+        queued = select(tables.runs.c.id).where(tables.runs.c.id == run, tables.runs.c.status == "queued")
+        return await self._read(lambda connection: bool(connection.scalar(queued)) or self._live(connection, run))
 
     async def feed(self, after: int, limit: int = 500) -> list[Recorded]:
         """The events of all runs with an id above `after`, in order."""
