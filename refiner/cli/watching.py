@@ -18,14 +18,14 @@ POLL = 0.25
 async def follow(
     store: SqlStore, run: str, tell: Callable[[Recorded], None], timeout: float | None = None
 ) -> RunState | None:
-    """Tell each event of a run, those of the past first, until nobody drives it any more.
+    """Tell each event of a run, those of the past first, until nobody drives it any more, nor will from the queue.
 
     Returns its state then, and None where the timeout (seconds) is over before.
     """
     state, after = RunState(), 0
     with anyio.move_on_after(timeout):
         while True:
-            live = await store.live(run)  # asked first, lest its last events are missed
+            live = await store.due(run)  # asked first, lest its last events are missed
             for recorded in await store.events(run, after):
                 state, after = apply(state, recorded), recorded.id
                 tell(recorded)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from refiner.domain.errors import StoreError
 from refiner.domain.events import Steered
 from refiner.domain.run import Stop, StopReason, Word
 from refiner.domain.store import Store
@@ -38,8 +39,12 @@ class Steering:
         await self._started.wait()
         assert self._context is not None  # noqa: S101
         while True:
-            for word in await store.asked(run, self._context.state.heard):
-                await self.hear(self._context, word)
+            try:
+                for word in await store.asked(run, self._context.state.heard):
+                    await self.hear(self._context, word)
+            except StoreError as error:
+                if not error.passing:  # a run that is paused stays so while the store is away
+                    raise
             await anyio.sleep(poll)
 
     async def hear(self, context: RunContext, word: Word) -> None:

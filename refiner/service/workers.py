@@ -3,14 +3,17 @@
 from dataclasses import dataclass, field
 
 import anyio
+from anyio.abc import TaskGroup
 
 from refiner.domain.errors import RefinerError, StoreError
 from refiner.domain.events import Note, RunFinished
 from refiner.domain.run import Stop, StopReason
 from refiner.domain.state import fold
+from refiner.run.context import RunContext
 from refiner.run.steering import Steering
 from refiner.service.feed import Feed
 from refiner.service.logs import PARKED, log
+from refiner.service.queue import Local, Queue
 from refiner.store.sql import SqlStore
 from refiner.strategies.drive import World, resume_run
 
@@ -19,8 +22,8 @@ CRASHES = 3
 
 SHUTDOWN = Stop(StopReason.SIGNAL, "SIGTERM: the service was shut down, and goes on with it at its next start")
 
-POLL = 1.0
-"""Seconds between two looks at the queue, into which other processes may put runs."""
+SWEEP = 2.0
+"""Seconds between two looks for runs whose service died, and between two tries of a run while the store is away."""
 
 
 @dataclass(slots=True)
@@ -31,71 +34,128 @@ class Workers:
     store: SqlStore
     feed: Feed
     most: int
+    queue: Queue = field(default_factory=Local)
     live: dict[str, Steering] = field(default_factory=dict)
-    _news: anyio.Event = field(default_factory=anyio.Event)
-    _closing: bool = False
-    _sweeping: bool = True
+    closed: anyio.Event = field(default_factory=anyio.Event)
+    _runs: TaskGroup | None = None
+    _look: anyio.Event = field(default_factory=anyio.Event)
+    _fault: bool = False
+    _stuck: set[str] = field(default_factory=set)
+    _one: anyio.Lock = field(default_factory=anyio.Lock)
+
+    @property
+    def room(self) -> int:
+        return self.most - len(self.live)
 
     def wake(self) -> None:
-        """There is something in the queue, or something was said to a run."""
-        self._news.set()
+        """There is something in the queue."""
+        self.queue.put()
 
     async def run(self) -> None:
-        """Adopt what a dead service left, then drive what is in the queue until `close`."""
-        async with anyio.create_task_group() as runs:
-            while not self._closing:
-                self._news = anyio.Event()
-                if self._sweeping:
-                    self._sweeping = False
-                    await self._adopt(runs)
-                if (room := self.most - len(self.live)) > 0:
-                    for run in await self.store.take(room):
-                        self._begin(run, runs)
-                with anyio.move_on_after(POLL):
-                    await self._news.wait()
+        """Drive what dead services left and what is in the queue, until `close`; a store that is away is waited for."""
+        async with anyio.create_task_group() as self._runs:
+            self._runs.start_soon(self._sweep)
+            await self.queue.work(self)
 
     def sweep(self) -> None:
-        """Adopt what a service left that died meanwhile."""
-        self._sweeping = True
-        self.wake()
+        """Look at once for what a service left that died meanwhile."""
+        self._look.set()
 
     def close(self, grace: float) -> None:
         """Take no more, and interrupt what is live: calls under way have `grace` seconds to finish."""
-        self._closing = True
+        self.closed.set()
         for steering in self.live.values():
             steering.interrupt(SHUTDOWN, grace)
+        self.sweep()
         self.wake()
 
-    async def _adopt(self, runs: anyio.abc.TaskGroup) -> None:
-        for orphan in await self.store.adopt():
-            if orphan.crashes >= CRASHES:
-                await self._park(orphan.run)
-                continue
-            if orphan.paused:
-                await self.store.ask(orphan.run, "pause", "the service, which found it paused")
-            self._begin(orphan.run, runs)
+    async def take(self, most: int) -> list[anyio.Event]:
+        """Begin up to so many runs that wait; each event is set at the end of one."""
+        assert self._runs is not None  # noqa: S101
+        ends = []
+        async with self._one:
+            if (most := min(most, self.room)) < 1 or self.closed.is_set():
+                return []
+            try:
+                # Who was taken for dead, and is not, still has a task for a run that is in the queue again.
+                taken = await self.store.take(most, self.live)
+            except StoreError as error:
+                self.failed(error)
+                return []
+            for run in taken:
+                self.live[run] = Steering()
+                ends.append(anyio.Event())
+                self._runs.start_soon(self._drive, run, ends[-1])
+        return ends
 
-    def _begin(self, run: str, runs: anyio.abc.TaskGroup) -> None:
-        self.live[run] = Steering()
-        runs.start_soon(self._drive, run)
+    def failed(self, error: Exception) -> None:
+        """Say, once, that the queue or the store is out of order."""
+        if not self._fault:
+            log.error("the service waits, and goes on by itself", error=str(error))
+        self._fault = True
 
-    async def _drive(self, run: str) -> None:
-        steering = self.live[run]
+    async def _sweep(self) -> None:
+        while not self.closed.is_set():
+            self._look = anyio.Event()
+            await self._recover()
+            with anyio.move_on_after(SWEEP):
+                await self._look.wait()
+
+    async def _recover(self) -> None:
+        """Put what dead services left into the queue again, or park it."""
         try:
+            orphans = await self.store.recover(CRASHES)
+            for orphan in orphans:
+                if orphan.crashes >= CRASHES:
+                    await self._park(orphan.run)
+        except StoreError as error:
+            self.failed(error)
+        else:
+            if self._fault and not self._stuck:
+                log.warning("the store answers again, and the service goes on")
+                self._fault = False
+            if orphans:
+                self.wake()
+
+    async def _drive(self, run: str, end: anyio.Event) -> None:
+        try:
+            while await self._stranded(run) and not self.closed.is_set():
+                with anyio.move_on_after(SWEEP):
+                    await self.closed.wait()
+                self.live[run] = Steering()
+        finally:
+            self._stuck.discard(run)
+            del self.live[run]
+            end.set()
+            self.wake()
+
+    async def _stranded(self, run: str) -> bool:
+        """Drive a run; whether it has not come to its end because the store is away."""
+        steering = self.live[run]
+
+        def started(context: RunContext) -> None:
+            self._stuck.discard(run)
+            steering.started(context)
+
+        try:
+            if run in self._stuck and fold(await self.store.events(run)).status == "paused":
+                await self.store.ask(run, "pause", "the service, which found it paused")
             async with anyio.create_task_group() as beside:
                 beside.start_soon(steering.listen, self.store, run)
-                state = await resume_run(self.world, run, self.feed.heard, steering.started, streams=True)
+                state = await resume_run(self.world, run, self.feed.heard, started, streams=True)
                 beside.cancel_scope.cancel()
             if state.finished and state.finished.stop == SHUTDOWN:
                 await self.store.requeue(run)
-        except* StoreError as faults:
-            # The run stands as it is, and is adopted at the next start.
-            log.error("run left", run=run, error=str(faults.exceptions[0]))
+        except* StoreError as errors:
+            error = _first(errors)
+            if error.passing:
+                self.failed(error)
+                self._stuck.add(run)
+            else:
+                log.error("run left", run=run, error=str(error))
         except* RefinerError:
             pass  # it has ended as failed, and says why
-        finally:
-            del self.live[run]
-            self.wake()
+        return run in self._stuck
 
     async def _park(self, run: str) -> None:
         stop = Stop(StopReason.ERROR, f"{CRASHES} services died over it: `refiner run resume {run}` tries once more")
@@ -103,3 +163,8 @@ class Workers:
         ended = (Note(PARKED + stop.detail), RunFinished("failed", 1, stop, number))
         for recorded in await self.store.append(run, ended):
             self.feed.heard(recorded)
+
+
+def _first(errors: ExceptionGroup[StoreError]) -> StoreError:
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
