@@ -19,10 +19,12 @@ from refiner.config.sources import Loaded
 from refiner.domain.errors import RefinerError
 from refiner.service.api import Api
 from refiner.service.chores import House
+from refiner.service.cluster import check, cluster
 from refiner.service.door import Door
 from refiner.service.feed import Feed
 from refiner.service.listening import alone, listening, peer_uid
 from refiner.service.logs import Logged, configure, log
+from refiner.service.queue import Local
 from refiner.service.schedule import clock_of
 from refiner.service.systemd import READY, STOPPING, handed, notify, reloading
 from refiner.service.tcp import bound, token_file
@@ -60,12 +62,18 @@ class _OwnUser(H11Protocol):
 
 
 async def serve(
-    loaded: Loaded, reload: Callable[[], Loaded], said: anyio.Event | None = None, *, listen: str | None = None
+    loaded: Loaded,
+    reload: Callable[[], Loaded],
+    said: anyio.Event | None = None,
+    *,
+    listen: str | None = None,
+    shared: bool = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; a second signal ends it at once, SIGHUP reloads.
 
     reload reads the configuration again, and raises RefinerError where it cannot be used: the old one stays in force.
-    said is set once requests are answered. listen: HOST:PORT to listen at too. Raises DaemonBusyError where another
+    said is set once requests are answered. listen: HOST:PORT to listen at too. shared: its runs are
+    those of several hosts. Raises DaemonBusyError where another
     service is running, DaemonError where the socket cannot be made, UsageError for an address or a token that is none,
     StoreError.
     """
@@ -76,7 +84,8 @@ async def serve(
             store = world.store
             assert isinstance(store, SqlStore)  # noqa: S101
             feed = Feed(store)
-            workers = Workers(world, store, feed, settings.service.runs)
+            queue = cluster(store, paths.database) if shared else Local()
+            workers = Workers(world, store, feed, settings.service.runs, queue)
             clock = clock_of(House(loaded, store, workers))
             watch = Watch(loaded, world, store, workers, feed)
 
@@ -172,9 +181,17 @@ async def _signals(
 
 
 def run(
-    loaded: Loaded, reload: Callable[[], Loaded], listen: str | None, *, quiet: bool = False, verbose: bool = False
+    loaded: Loaded,
+    reload: Callable[[], Loaded],
+    listen: str | None,
+    *,
+    shared: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> None:
     """Serve in the foreground until it is told to end."""
     configure(loaded.settings, quiet=quiet, verbose=verbose)
+    if shared:
+        check(loaded.paths.database)
     with bare_errors():
-        asyncio.run(serve(loaded, reload, listen=listen))
+        asyncio.run(serve(loaded, reload, listen=listen, shared=shared))

@@ -8,6 +8,9 @@ import pytest
 
 from tests.end_to_end.program import Program, seated, warm
 from tests.scripted import Scripted
+from tests.store.conftest import server
+
+__all__ = ["server"]
 
 
 @pytest.fixture(scope="session")

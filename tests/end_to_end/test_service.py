@@ -17,8 +17,19 @@ from refiner.domain.errors import DaemonError, NotFoundError, RefinerError, Usag
 from tests.end_to_end.model import CALLS, MENDED, QUESTION, mending, phase
 from tests.end_to_end.program import KEYS, Process, Program
 from tests.scripted import Asked, Outcome, Scripted
+from tests.store.postgresql import Cluster
 
 Start = Callable[[], Process]
+both_queues = pytest.mark.parametrize("refiner", ["local", "cluster"], indirect=True)
+
+
+@pytest.fixture
+def refiner(refiner: Program, request: pytest.FixtureRequest) -> Program:
+    """The program, at PostgreSQL where its service is to have the queue of several hosts."""
+    if getattr(request, "param", "local") == "local":
+        return refiner
+    server: Cluster = request.getfixturevalue("server")
+    return refiner.under(REFINER_DB=server.new_database())
 
 
 @pytest.fixture
@@ -36,7 +47,8 @@ def start(refiner: Program, client: Client) -> Start:
     """Starts a service, which answers by then."""
 
     def begin() -> Process:
-        process = refiner.start("serve")
+        database = refiner.environ.get("REFINER_DB")
+        process = refiner.start("serve", *(["--queue", database] if database else []))
         while True:
             try:
                 client.get("/healthz")
@@ -48,6 +60,7 @@ def start(refiner: Program, client: Client) -> Start:
     return begin
 
 
+@both_queues
 def test_solve_by_the_service_is_as_solve(refiner: Program, scripted: Scripted, start: Start) -> None:
     scripted.script = mending
     service = start()
@@ -178,6 +191,7 @@ def test_events_are_replayed_from_the_last_one_that_was_seen(
     assert all(one["id"] < other["id"] for one, other in pairwise(whole))
 
 
+@both_queues
 def test_a_killed_service_goes_on_with_its_runs_and_buys_nothing_twice(
     refiner: Program, scripted: Scripted, start: Start
 ) -> None:
@@ -201,6 +215,7 @@ def test_a_killed_service_goes_on_with_its_runs_and_buys_nothing_twice(
     assert refiner("run", "show", run, "--json").json["usage"]["calls"] == len(scripted.asked)
 
 
+@both_queues
 def test_a_service_that_is_told_to_end_goes_on_at_its_next_start(
     refiner: Program, scripted: Scripted, start: Start
 ) -> None:
@@ -247,6 +262,7 @@ def test_a_key_outlives_the_service(client: Client, start: Start) -> None:
     assert [line["id"] for line in client.get("/v1/runs")] == [run["id"]]
 
 
+@both_queues
 def test_a_pause_over_the_api_outlives_the_service(
     client: Client, refiner: Program, scripted: Scripted, start: Start
 ) -> None:

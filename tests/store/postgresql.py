@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -23,8 +23,8 @@ def binaries() -> Path | None:
 class Cluster:
     """A running server; every database in it is a fresh one."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, run: Callable[..., None]) -> None:
+        self._folder, self._run = folder, run
         self._numbers = count()
 
     def new_database(self) -> str:
@@ -32,6 +32,13 @@ class Cluster:
         with psycopg.connect(host=str(self._folder), user="refiner", dbname="postgres", autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql+psycopg://refiner@/{name}?host={self._folder}"
+
+    def start(self) -> None:
+        options = f"-c listen_addresses= -c unix_socket_directories={self._folder} -c fsync=off -c max_connections=200"
+        self._run("pg_ctl", "start", "-w", "-l", str(self._folder / "log"), "-o", options)
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "stop", "-m", "immediate")
 
 
 @contextmanager
@@ -50,12 +57,12 @@ def cluster() -> Iterator[Cluster]:
             subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=120)
 
         run("initdb", "-A", "trust", "-U", "refiner", "-E", "UTF8", "--no-locale", "--no-sync")
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
-        run("pg_ctl", "start", "-w", "-l", str(folder / "log"), "-o", options)
+        running = Cluster(folder, run)
+        running.start()
         try:
-            yield Cluster(folder)
+            yield running
         finally:
-            run("pg_ctl", "stop", "-m", "immediate")
+            running.stop()
 
 
 def _exists(user: str) -> bool:

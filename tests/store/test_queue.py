@@ -6,7 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from refiner.domain.errors import StoreError
+from refiner.domain.events import Note, Steered
+from refiner.domain.run import Word
+from refiner.store.queue import Orphan
 from refiner.store.sql import SqlStore
+from tests.store.locks import session
+from tests.store.postgresql import Cluster
 from tests.store.samples import STARTED
 
 pytestmark = pytest.mark.anyio
@@ -51,18 +57,66 @@ async def test_a_key_names_one_run(store: SqlStore) -> None:
     assert [row.id for row in await store.runs()] == ["r-1"]
 
 
-async def test_what_a_dead_service_left_is_adopted_and_counted(store: SqlStore, url: str, tmp_path: Path) -> None:
+async def test_what_a_dead_service_left_is_queued_again_and_counted(store: SqlStore, url: str, tmp_path: Path) -> None:
     await submitted(store, "r-1", "ada")
     await store.create("r-2")  # of no queue, so it is left to its user
     await store.append("r-2", [STARTED])
     for crashes in (1, 2):
         service = SqlStore.open(url, state=tmp_path / "state")
-        if crashes == 1:
-            assert await service.take(9) == ["r-1"]
-        else:
-            (orphan,) = await service.adopt()
-            assert (orphan.run, orphan.crashes, orphan.paused) == ("r-1", crashes - 1, False)
-        assert await store.adopt() == []  # it lives
+        assert await service.take(9, ["r-1"]) == []
+        assert await service.take(9) == ["r-1"]
+        assert await store.recover(3) == []  # it lives
+        if crashes == 2:
+            await service.append("r-1", [Steered(Word(1, "pause", "ada"))])
         await service.aclose()
-    (orphan,) = await store.adopt()
-    assert (orphan.run, orphan.crashes) == ("r-1", 2)
+        while not (orphans := await store.recover(3)):
+            pass
+        assert orphans == [Orphan("r-1", crashes)]
+        with pytest.raises(StoreError, match="not held"):
+            await store.append("r-1", [Note("late")])
+    (word,) = await store.asked("r-1", 0)
+    assert word.control == "pause"  # so whoever takes it next pauses it
+
+
+async def test_over_which_too_many_services_died_is_not_queued_again(store: SqlStore, url: str, tmp_path: Path) -> None:
+    await submitted(store, "r-1", "ada")
+    service = SqlStore.open(url, state=tmp_path / "state")
+    await service.take(1)
+    await service.aclose()
+    while not await store.recover(1):
+        pass
+    assert await store.take(1) == []
+    await store.append("r-1", [Note("parked")])
+
+
+async def test_a_service_that_was_taken_for_dead_writes_no_more(server: Cluster, tmp_path: Path) -> None:
+    url = server.new_database()
+    slept, other = (SqlStore.open(url, state=tmp_path) for _ in range(2))
+    await submitted(slept, "r-1", "ada")
+    await slept.take(1)
+    with session(url) as connection:  # its host is cut off
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+        )
+    while not await other.recover(3):
+        pass
+    assert await other.take(1) == ["r-1"]
+    with pytest.raises(StoreError, match="not held"):
+        await slept.append("r-1", [Note("I am back")])
+    await other.append("r-1", [Note("mine")])
+    await slept.aclose()
+    await other.aclose()
+
+
+async def test_who_has_lost_a_session_gives_the_others_time_to_come_back(server: Cluster, tmp_path: Path) -> None:
+    url = server.new_database()
+    one, other = (SqlStore.open(url, state=tmp_path) for _ in range(2))
+    await submitted(one, "r-1", "ada")
+    await one.take(1)
+    await other.recover(3)
+    with session(url) as connection:  # the server was restarted
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    assert await other.recover(3) == []
+    await one.append("r-1", [Note("I am back")])
+    await one.aclose()
+    await other.aclose()
