@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from time import monotonic
 
 import pytest
 
 from refiner.client.client import Client
-from refiner.domain.errors import DaemonError
+from refiner.domain.errors import DaemonError, StoreError
+from refiner.service.feed import POLL
 from tests.end_to_end.model import MENDED, QUESTION, mending, phase
 from tests.end_to_end.program import Process, Program
 from tests.end_to_end.test_service_crash import ENOUGH, PAD, Model
@@ -131,6 +133,10 @@ def test_postgresql_goes_away_and_comes_back(
     server.stop()
     stopped.set()
     service.said("goes on by itself")
+    until = monotonic() + 3 * POLL
+    while monotonic() < until:  # long enough for everything that polls to see it
+        with pytest.raises(StoreError, match="cannot be reached"):
+            client.get("/v1/runs")
     server.start()
     service.said("the store answers again")
     again = client.post("/v1/runs", {"input": QUESTION})["id"]
