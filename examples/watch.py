@@ -3,11 +3,10 @@
 import asyncio
 
 import refiner
-from refiner.domain.events import Candidate, Decision, Evaluation, Recorded
-from refiner.run.journal import Delta
+from refiner.domain.events import Candidate, Decision, Delta, Evaluation, Heard
 
 
-def listener(heard: Recorded | Delta) -> None:
+def listener(heard: Heard) -> None:
     if isinstance(heard, Delta):
         print(heard.text, end="", flush=True)
         return

@@ -23,6 +23,7 @@ from refiner.domain.code import Suite
 from refiner.domain.errors import UsageError
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
 _MOST = (1 << 63) - 1
 """The largest number that a database holds."""
 
@@ -35,6 +36,13 @@ def _digits(value: object) -> object:
     return int(value)
 
 
+def _moment(value: object) -> object:
+    # pydantic would take a bare number of seconds as well.
+    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+        raise ValueError("not a time such as 2026-11-28T12:00:00Z")
+    return value
+
+
 def _whole(value: object) -> object:
     """JSON has one kind of number: 3.0 is 3."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -43,6 +51,7 @@ def _whole(value: object) -> object:
 # A bound stands before its validator, or the schema does not know it.
 Number = Annotated[int, Field(ge=0, le=_MOST), BeforeValidator(_digits)]
 Amount = Annotated[int, Field(ge=0, le=_MOST), BeforeValidator(_whole)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), Field(strict=False)]
 Priority = Annotated[int, Field(ge=-100, le=100), BeforeValidator(_whole)]
 Absent = SkipJsonSchema[None]
 
@@ -110,7 +119,7 @@ class Latest(Query):
 
     limit: Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_digits)] = 100
     offset: Number = 0
-    since: Annotated[AwareDatetime, Field(strict=False)] | Absent = None
+    since: Moment | Absent = None
 
 
 class Behind(Query):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zlib import error as ZlibError  # noqa: N812
 
@@ -98,7 +98,7 @@ def read_runs(
     of = tables.runs.c
     query = select(tables.runs).order_by(desc(of.created_at), desc(of.id)).limit(limit).offset(offset)
     if since is not None:
-        query = query.where(or_(of.updated_at >= since, of.owner.is_not(None)))
+        query = query.where(or_(of.updated_at >= since.astimezone(UTC), of.owner.is_not(None)))
     rows = connection.execute(query).all()
     alive = living({row.owner for row in rows if row.owner}, connection)
     shown = query.with_only_columns(of.id)
