@@ -73,7 +73,8 @@ class Given(BaseModel):
     @classmethod
     def _wrong(cls, error: ValidationError) -> UsageError:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))[:200]
+        # pydantic's place of an optional value ends with how it was tried.
+        place = ".".join(str(part) for part in first["loc"] if "[" not in str(part))[:200]
         if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             return UsageError(f"there is no {cls._noun} {place!r}")
         return UsageError(f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx2
+import structlog
 import uvicorn
 
 from refiner.app.plan import plan_of, task_of
@@ -81,6 +82,7 @@ class Live:
 
 @contextmanager
 def living() -> Iterator[Live]:
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
     ready: Future[Live] = Future()
     server: list[uvicorn.Server] = []
 
