@@ -77,8 +77,8 @@ def _solve(loaded: Loaded, name: str, schedule: Schedule) -> Chore:
     if (schedule.input is None) == (schedule.file is None):
         raise UsageError(f"{where} has to have one of input and file")
     cron = _told(loaded, f"{where}.cron", partial(Cron.of, schedule.cron or ""))
-    plan = partial(_told, loaded, where, partial(_plan, loaded, schedule))
-    plan()
+    plan = partial(_plan, loaded, schedule)
+    _told(loaded, where, plan)
     return Chore(where, f"solve {schedule.file or schedule.input}", cron, partial(_solved, where, plan))
 
 

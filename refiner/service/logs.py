@@ -80,7 +80,8 @@ class Diary:
         run, event = recorded.run, recorded.event
         if run not in self._live and not isinstance(event, Note | RunFinished):
             self._live[run] = recorded.at, Usage()
-            log.info("run resumed" if isinstance(event, RunResumed) else "run begun", run=run)
+            # The first word of a run that was under way is of the call that was cut off, or that it goes on.
+            log.info("run resumed" if isinstance(event, RunResumed | CallFailed) else "run begun", run=run)
         began, usage = self._live.get(run, (recorded.at, Usage()))
         log.debug(event.type, run=run, id=recorded.id)
         match event:

@@ -102,10 +102,12 @@ async def serve(
                     workers.wake()
                     clock.reset(loaded)
                     watch.reset(loaded)
+                    log.info("settings read again")
                 notify(READY)
 
             with listening(paths.socket, own) as sock, bound(listen, paths.state) if listen else nullcontext() as tcp:
-                server = _server(Door(Logged(Api(store, workers, feed, watch, closing.set, lambda: loaded).app()), tcp))
+                api = Api(store, workers, feed, watch, closing.set, lambda: loaded)
+                server = _server(Logged(Door(api.app(), tcp)))
                 if tcp:
                     log.info("listening over TCP", at=tcp.name, token=str(token_file(paths.state)))
                 async with anyio.create_task_group() as beside:
@@ -130,7 +132,7 @@ async def serve(
                 await store.checkpoint()
 
 
-def _server(app: Door) -> _Server:
+def _server(app: Logged) -> _Server:
     config = uvicorn.Config(
         app,
         http=_OwnUser,

@@ -1,6 +1,7 @@
 """The service watched: each event of its runs goes to the metrics, the log and, where asked for, a trace."""
 
 import os
+import re
 from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,7 @@ class Watch:
 
     async def exposed(self, accept: str) -> tuple[bytes, str]:
         """The metrics as text, and its content type."""
-        self.metrics.queued.set(await self._store.queued())
+        self.metrics.queued.set(await self._store.waiting())
         return self.metrics.exposed(accept)
 
     async def _follow(self) -> None:
@@ -129,4 +130,6 @@ def tracer_of(settings: Service) -> "Tracer | None":
         from refiner.service.traces import Tracer, exporter
     except ModuleNotFoundError as error:
         raise UsageError("service.traces needs OpenTelemetry: pip install 'refiner[otel]'") from error
+    if not re.match(r"https?://[^/]", settings.traces):
+        raise UsageError(f'service.traces has to be an address such as http://localhost:4318, not "{settings.traces}"')
     return Tracer(exporter(settings.traces), settings.trace_content)

@@ -172,11 +172,6 @@ class SqlStore:
         query = select(func.max(tables.events.c.id))
         return await self._read(lambda connection: connection.scalar(query) or 0)
 
-    async def queued(self) -> int:
-        """How many runs wait in the queue."""
-        query = select(func.count()).where(tables.runs.c.status == "queued")
-        return await self._read(lambda connection: connection.scalar(query) or 0)
-
     async def probe(self) -> None:
         """Take the lock for a write that changes nothing. Raises StoreError where the database takes none."""
         nothing = update(tables.runs).where(tables.runs.c.id == "").values(status="")

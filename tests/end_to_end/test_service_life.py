@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -100,6 +101,7 @@ def test_tcp_opens_to_its_token_and_its_own_names(
     service.signal(signal.SIGTERM)
     done = service.wait()
     assert (done.code, f'"token": "{file}"' in done.err) == (0, True)
+    assert [done.err.count(f'"status": {status}') for status in (400, 401, 403)] == [2, 4, 4]  # who knocks is logged
     written = [path.read_bytes() for path in refiner.home.rglob("*") if path.is_file() and path != file]
     assert not any(token.encode() in told for told in (*lines, *written, done.err.encode()))
     start("--listen", f"localhost:{port}")  # a name, and the same token
@@ -211,7 +213,10 @@ def test_the_end_leaves_nothing_behind(
     refiner("solve", "buggy.py", "--tests", "test_buggy.py", "--detach")
     while not (cells := below(service.pid, 0).pids):
         pass
-    held = [os.pidfd_open(pid) for pid in cells if Path(f"/proc/{pid}").exists()]
+    held = []
+    for pid in cells:
+        with suppress(ProcessLookupError):
+            held.append(os.pidfd_open(pid))
     service.signal(signal.SIGTERM)
     done = service.wait()
     told = [json.loads(line)["event"] for line in done.err.splitlines()]
@@ -239,8 +244,11 @@ def test_a_second_signal_ends_it_at_once(
         pass
     service.signal(signal.SIGTERM)
     assert service.wait().code == 143
-    start()
+    again = start()
     assert refiner("run", "watch", run, "--json").json["answer"] == MENDED
+    again.signal(signal.SIGTERM)
+    told = [json.loads(line)["event"] for line in again.wait().err.splitlines()]
+    assert [event for event in told if event.startswith("run ")] == ["run resumed", "run finished"]
 
 
 def test_sighup_reloads_what_can_be(
@@ -260,6 +268,7 @@ def test_sighup_reloads_what_can_be(
     service.said(f"{file}:2: ")
     file.write_text("[service]\nruns = 2\n[providers.openai]\nconcurrency = 2\n")
     service.signal(signal.SIGHUP)
+    service.said("settings read again")
     assert refiner("run", "watch", second, "--json").json["answer"] == MENDED
     assert {row["id"]: row["status"] for row in client.get("/v1/runs")} == {first: "running", second: "done"}
     client.post(f"/v1/runs/{first}/cancel")

@@ -98,6 +98,12 @@ def test_a_resumed_run_sends_what_is_new_to_the_same_trace() -> None:
     assert new[0].context.span_id != old[0].context.span_id
 
 
+@pytest.mark.parametrize("address", ["localhost:4318", "ftp://localhost", "http://"])
+def test_a_collector_has_an_address(address: str) -> None:
+    with pytest.raises(UsageError, match="has to be an address"):
+        tracer_of(Service(traces=address))
+
+
 def test_without_the_extra_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tracer_of(Service()) is None
     monkeypatch.setitem(sys.modules, "refiner.service.traces", None)
