@@ -55,7 +55,7 @@ def pause(context: Context, run: str) -> None:
 @_RUN
 @common
 def stop(context: Context, run: str) -> None:
-    """End a live RUN and keep its best answer."""
+    """End a live RUN and keep its best answer; take one that waits out of the queue."""
     _ask(context, run, "stop")
 
 
@@ -63,7 +63,7 @@ def stop(context: Context, run: str) -> None:
 @_RUN
 @common
 def cancel(context: Context, run: str) -> None:
-    """End a live RUN at once; it can be resumed."""
+    """End RUN at once, live or waiting; it can be resumed."""
     _ask(context, run, "cancel")
 
 

@@ -90,7 +90,8 @@ class Store(Protocol):
         ...
 
     async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:
-        """Leave a word for the process that holds a live run. Raises UsageError when the run is not live."""
+        """Leave a word for the process that holds a live run, or will take one that waits, which stop and cancel end
+        at once. Raises UsageError for any other run."""
         ...
 
     async def asked(self, run: str, after: int) -> list[Word]:

@@ -44,7 +44,7 @@ class UsedKeyError(UsageError):
 
 
 class NotLiveError(UsageError):
-    """A run that nobody drives cannot be told anything."""
+    """A run that nobody drives, nor will, cannot be told anything."""
 
 
 _STATUS: dict[type[RefinerError], int] = {
@@ -162,7 +162,7 @@ class Api:
     async def resume(self, run: str, by: By, nothing: Nothing) -> Response:
         """Let a paused run go on; an interrupted one goes into the queue again."""
         run = await self.store.find(run)
-        if await self.store.live(run):
+        if await self.store.due(run):
             return await self._asked(run, "resume", by)
         await self.store.requeue(run)
         self.workers.wake()
@@ -220,8 +220,8 @@ class Api:
 
     async def _asked(self, run: str, control: Control, by: By, limits: Limits | None = None) -> Response:
         run = await self.store.find(run)
-        if not await self.store.live(run):
-            raise NotLiveError(f"run {run} is not being worked on: there is nothing to {control}")
+        if not await self.store.due(run):
+            raise NotLiveError(f"run {run} is not being worked on, nor does it wait: there is nothing to {control}")
         await self.store.ask(run, control, by.who, limits)
         return _json({"id": run, "asked": control}, 202)
 

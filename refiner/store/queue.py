@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, desc, func, insert, select, update
 
-from refiner.domain.events import Event
+from refiner.domain.events import Event, RunFinished, RunResumed, Steered
+from refiner.domain.run import Stop, StopReason, Word
+from refiner.domain.state import fold
 from refiner.store import journal, tables
 from refiner.store.owners import Owners
+from refiner.store.reading import read_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,25 @@ def recover(connection: Connection, owner: str, owners: Owners, most: int) -> li
 def waiting(connection: Connection) -> int:
     """How many runs are in the queue."""
     return connection.scalar(select(func.count()).where(tables.runs.c.status == "queued")) or 0
+
+
+def waits(connection: Connection, run: str) -> bool:
+    """Whether a run is in the queue, or in the hands of a service, which may have died over it."""
+    of = tables.runs.c
+    query = select(of.id).where(of.id == run, of.status.in_(("queued", *_LIVE)), of.queued_at.is_not(None))
+    return connection.scalar(query) is not None
+
+
+def end(connection: Connection, run: str, word: Word) -> None:
+    """End a run that waits, so that nobody takes it; it can be resumed."""
+    state = fold(read_events(connection, run, 0))
+    number = state.resumptions + (state.finished is not None)
+    stop = Stop(StopReason.SIGNAL, f"{word.control}: asked for by {word.who} while it waited")
+    ended = (Steered(word), RunFinished("interrupted", 130, stop, number))
+    held = {"owner": run, "epoch": tables.runs.c.epoch + 1}
+    connection.execute(update(tables.runs).where(tables.runs.c.id == run).values(held))
+    events = ended if state.finished is None else (RunResumed(number), *ended)
+    journal.write(connection, run, [journal.Append(run, datetime.now(UTC), events)])
 
 
 def requeue(connection: Connection, run: str) -> None:

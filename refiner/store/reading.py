@@ -94,7 +94,7 @@ def read_calls(connection: Connection, run: str) -> list[CallRow]:
 def read_runs(
     connection: Connection, living: Living, limit: int, offset: int = 0, since: datetime | None = None
 ) -> list[RunRow]:
-    """The latest runs, newest first; one that a process died over is "interrupted"."""
+    """The latest runs, newest first; one that a process died over is "interrupted", a service's "queued"."""
     of = tables.runs.c
     query = select(tables.runs).order_by(desc(of.created_at), desc(of.id)).limit(limit).offset(offset)
     if since is not None:
@@ -189,13 +189,14 @@ def _call(row: Any, texts: Mapping[str, str]) -> CallRow:
 
 
 def _run(row: Any, *, live: bool) -> RunRow:
+    left = "queued" if row.queued_at else "interrupted"
     return RunRow(
         id=row.id,
         title=row.title,
         kind=row.kind,
         strategy=row.strategy,
         model=row.model,
-        status=row.status if live or row.status not in ("new", "running", "paused") else "interrupted",
+        status=row.status if live or row.status not in ("new", "running", "paused") else left,
         live=live,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -79,7 +79,7 @@ class SqlStore:
     def look(cls, url: str, *, state: Path, timeout: float = 10.0) -> "SqlStore":
         """Open a database that is there to read from it: nothing is made, and nothing upgraded.
 
-        Only words for live runs may be left in it. Raises StoreError, also where it is of another version.
+        Only words for runs may be left in it. Raises StoreError, also where it is of another version.
         """
         database = connect(address(url), timeout=timeout, readers=_READERS)
         try:
@@ -159,9 +159,8 @@ class SqlStore:
         return await self._read(queue.waiting)
 
     async def due(self, run: str) -> bool:
-        """Whether a living process holds the run, or it waits for one in the queue."""
-        queued = select(tables.runs.c.id).where(tables.runs.c.id == run, tables.runs.c.status == "queued")
-        return await self._read(lambda connection: bool(connection.scalar(queued)) or self._live(connection, run))
+        """Whether a living process holds the run, or it waits for a service."""
+        return await self._read(lambda connection: self._live(connection, run) or queue.waits(connection, run))
 
     async def feed(self, after: int, limit: int = 500) -> list[Recorded]:
         """The events of all runs with an id above `after`, in order."""
@@ -198,7 +197,7 @@ class SqlStore:
         return await self._read(partial(read_calls, run=run))
 
     async def runs(self, limit: int = 100, offset: int = 0, since: datetime | None = None) -> list[RunRow]:
-        """The latest runs, newest first; one whose process died is "interrupted".
+        """The latest runs, newest first; one whose process died is "interrupted", one of a service "queued".
 
         since: only those that changed then or later, or that a process holds.
         """
@@ -228,14 +227,18 @@ class SqlStore:
         return await self._read(lambda connection: self._live(connection, run))
 
     async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:
-        """Leave a word for the process that holds a live run. Raises UsageError when the run is not live."""
+        """Leave a word for the process that holds a live run, or will take one that waits, which stop and cancel end
+        at once. Raises UsageError for any other run."""
         row = {"run_id": run, "control": control, "who": who, "at": datetime.now(UTC)}
         row["limits"] = json.dumps(asdict(limits)) if limits else None
 
         def work(connection: Connection) -> None:
-            if not self._live(connection, run):
-                raise UsageError(f"run {run} is not being worked on: there is nothing to {control}")
-            connection.execute(insert(tables.words), row)
+            live = self._live(connection, run)
+            if not live and not queue.waits(connection, run):
+                raise UsageError(f"run {run} is not being worked on, nor does it wait: there is nothing to {control}")
+            number = connection.scalar(insert(tables.words).values(row).returning(tables.words.c.id))
+            if not live and control in ("stop", "cancel"):
+                queue.end(connection, run, Word(number, control, who))
 
         await self._writer.do(work)
 

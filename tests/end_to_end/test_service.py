@@ -16,10 +16,10 @@ from refiner.client.client import Client
 from refiner.domain.errors import DaemonError, NotFoundError, RefinerError, UsageError
 from tests.end_to_end.model import CALLS, MENDED, QUESTION, mending, phase
 from tests.end_to_end.program import KEYS, Process, Program
-from tests.scripted import Asked, Outcome, Scripted
+from tests.scripted import STALL, Asked, Outcome, Scripted
 from tests.store.postgresql import Cluster
 
-Start = Callable[[], Process]
+Start = Callable[..., Process]
 both_queues = pytest.mark.parametrize("refiner", ["local", "cluster"], indirect=True)
 
 
@@ -46,9 +46,9 @@ def client(socket_path: Path) -> Client:
 def start(refiner: Program, client: Client) -> Start:
     """Starts a service, which answers by then."""
 
-    def begin() -> Process:
+    def begin(*words: str) -> Process:
         database = refiner.environ.get("REFINER_DB")
-        process = refiner.start("serve", *(["--queue", database] if database else []))
+        process = refiner.start("serve", *words, *(["--queue", database] if database else []))
         while True:
             try:
                 client.get("/healthz")
@@ -291,6 +291,26 @@ def test_a_pause_over_the_api_outlives_the_service(
     assert refiner("run", "watch", run, "--json").json["answer"] == MENDED
     words = [event["word"]["control"] for event in client.get(f"/v1/runs/{run}/events") if event["type"] == "steered"]
     assert words == ["pause", "pause", "resume"]
+
+
+def test_a_run_that_waits_is_taken_out_of_the_queue(
+    client: Client, refiner: Program, scripted: Scripted, start: Start
+) -> None:
+    scripted.script = lambda _: STALL
+    service = start("--set", "service.runs=1")
+    first, second, third = (refiner("solve", QUESTION, "--detach").out.strip() for _ in range(3))
+    while not scripted.asked:
+        pass
+    assert refiner("run", "cancel", second).code == 0
+    client.post(f"/v1/runs/{third}/stop")
+    watched = refiner("run", "watch", second, "--json")
+    assert (watched.code, watched.json["status"], watched.json["usage"]["calls"]) == (130, "interrupted", 0)
+    assert [row["id"] for row in refiner("ps", "--json").json] == [first]
+    service.signal(signal.SIGKILL)
+    service.wait()
+    assert [(row["id"], row["status"]) for row in refiner("ps", "--json").json] == [(first, "queued")]
+    assert refiner("run", "watch", first, "--timeout", "1").code == 124  # the next service goes on with it
+    assert len(scripted.asked) == 1
 
 
 def test_a_fork_over_the_api(client: Client, refiner: Program, scripted: Scripted, start: Start) -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from refiner.domain.errors import StoreError
+from refiner.domain.errors import StoreError, UsageError
 from refiner.domain.events import Note, Steered
 from refiner.domain.run import Word
+from refiner.domain.state import fold
 from refiner.store.queue import Orphan
 from refiner.store.sql import SqlStore
 from tests.store.locks import session
@@ -69,6 +70,8 @@ async def test_what_a_dead_service_left_is_queued_again_and_counted(store: SqlSt
         if crashes == 2:
             await service.append("r-1", [Steered(Word(1, "pause", "ada"))])
         await service.aclose()
+        assert await store.due("r-1")
+        assert {row.id: row.status for row in await store.runs()} == {"r-1": "queued", "r-2": "running"}
         while not (orphans := await store.recover(3)):
             pass
         assert orphans == [Orphan("r-1", crashes)]
@@ -76,6 +79,23 @@ async def test_what_a_dead_service_left_is_queued_again_and_counted(store: SqlSt
             await store.append("r-1", [Note("late")])
     (word,) = await store.asked("r-1", 0)
     assert word.control == "pause"  # so whoever takes it next pauses it
+
+
+async def test_a_run_that_waits_hears_what_is_said_to_it(store: SqlStore) -> None:
+    for name in ("r-1", "r-2"):
+        await submitted(store, name, "ada")
+    for _ in range(2):  # also one that was resumed
+        await store.ask("r-1", "cancel", "bob")
+        (row,) = [row for row in await store.runs() if row.id == "r-1"]
+        assert (row.status, row.stop) == ("interrupted", "signal")
+        assert fold(await store.events("r-1")).status == "interrupted"
+        with pytest.raises(UsageError, match="nor does it wait"):
+            await store.ask("r-1", "pause", "bob")
+        await store.requeue("r-1")
+    await store.ask("r-1", "stop", "bob")
+    await store.ask("r-2", "pause", "bob")
+    assert await store.take(9) == ["r-2"]
+    assert [word.control for word in await store.asked("r-2", 0)] == ["pause"]
 
 
 async def test_over_which_too_many_services_died_is_not_queued_again(store: SqlStore, url: str, tmp_path: Path) -> None:
