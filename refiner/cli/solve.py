@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,12 +13,13 @@ from refiner.cli import errors, output
 from refiner.cli.code import Target, code_task
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
-from refiner.domain.errors import RefinerError, UsageError
+from refiner.domain.errors import DaemonError, RefinerError, UsageError
 
 if TYPE_CHECKING:
     from refiner.app.forecast import Forecast
+    from refiner.cli.progress import Progress
     from refiner.config.sources import Loaded
-    from refiner.domain.events import Recorded
+    from refiner.domain.events import Heard, Recorded
     from refiner.domain.result import Result
     from refiner.domain.run import Plan
     from refiner.domain.state import RunState
@@ -136,21 +137,41 @@ def solve(
 
 
 def _submitted(context: Context, loaded: "Loaded", task: "Task", target: Target, *, detach: bool, jsonl: bool) -> int:
-    from refiner.cli.progress import Progress
     from refiner.cli.submit import follow, say, submit
+    from refiner.domain.events import Recorded
 
     run = submit(context, loaded, task)
     if detach:
         return say(context, run)
-    progress = Progress(verbose=context.verbose and not context.quiet, quiet=context.quiet)
+    progress = _progress(context)
 
-    def tell(heard: "Recorded") -> None:
+    def tell(heard: "Heard") -> None:
         progress(heard)
-        if jsonl:
+        if jsonl and isinstance(heard, Recorded):
             output.event(heard)
 
     with target.held():
-        return _print(context, follow(context, run, tell), target, jsonl=jsonl)
+        try:
+            result = follow(context, run, tell)
+        except DaemonError as error:
+            error.args, error.run = (f"{error}; `refiner run watch {run}` follows the run, which goes on then",), run
+            raise
+        except KeyboardInterrupt:
+            progress.clear()
+            context.note(f"run {run} goes on: `refiner run watch {run}` follows it, `refiner run stop {run}` ends it")
+            raise
+        finally:
+            progress.clear()
+        return _print(context, result, target, jsonl=jsonl)
+
+
+def _progress(context: Context, past: "Sequence[Recorded]" = ()) -> "Progress":
+    from refiner.cli.progress import Progress
+    from refiner.domain.run_model import model_of
+
+    terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    live = terminal and not (context.quiet or context.verbose)
+    return Progress(live=live, verbose=context.verbose and not context.quiet, quiet=context.quiet, model=model_of(past))
 
 
 def resumed(context: Context, run: str, file: Path | None = None, *, jsonl: bool = False) -> int:
@@ -217,11 +238,9 @@ async def _resumed(context: Context, prefix: str, file: Path | None, *, jsonl: b
 
 
 async def _driven(context: Context, world: "World", run: str, target: Target, *, jsonl: bool) -> int:
-    from refiner.cli.progress import Progress
     from refiner.cli.signals import AbortedError, steered
     from refiner.domain.events import Heard, Recorded
     from refiner.domain.result import result_of
-    from refiner.domain.run_model import model_of
     from refiner.domain.state import fold
     from refiner.strategies.drive import resume_run
 
@@ -229,10 +248,7 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
     plan = fold(past).plan
     if not world.isolated and plan and plan.task.kind == "code":
         context.note("warning: foreign code runs without a sandbox, as you asked (sandbox.layer = off)")
-    terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    live = terminal and not (context.quiet or context.verbose)
-    verbose = context.verbose and not context.quiet
-    progress = Progress(live=live, verbose=verbose, quiet=context.quiet, model=model_of(past))
+    progress = _progress(context, past)
 
     def listener(heard: Heard) -> None:
         progress(heard)
@@ -246,7 +262,7 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
     async def drive(started: Callable[["RunContext"], None]) -> "RunState":
         for recorded in past if jsonl else ():
             output.event(recorded)
-        return await resume_run(world, run, listener, started, streams=live)
+        return await resume_run(world, run, listener, started, streams=progress.live)
 
     failure: RefinerError | None = None
     try:

@@ -11,10 +11,10 @@ from refiner.cli.options import Context
 from refiner.client.client import Client
 from refiner.config.solving import SOLVING
 from refiner.domain.errors import DaemonError
-from refiner.domain.events import Recorded
+from refiner.domain.events import Heard, Recorded
 from refiner.domain.result import Result, result_of
 from refiner.domain.state import RunState, apply
-from refiner.domain.wire import recorded
+from refiner.domain.wire import heard
 
 if TYPE_CHECKING:
     from refiner.config.sources import Loaded
@@ -33,17 +33,18 @@ def submit(context: Context, loaded: "Loaded", task: "Task") -> str:
     return str(told["id"])
 
 
-def follow(context: Context, run: str, tell: Callable[[Recorded], None]) -> Result:
-    """Tell every event of a run that the service drives, and return its result; leaving does not end the run."""
+def follow(context: Context, run: str, tell: Callable[[Heard], None]) -> Result:
+    """Tell all that is heard of a run that the service drives, and return its result; leaving does not end the run."""
     state, last = RunState(), 0
     client = Client(context.paths.socket)
     while state.finished is None:
         for kind, told in client.events(f"/v1/events?run={run}", last):
-            if kind in ("delta", "dropped"):
+            if kind == "dropped":
                 continue
-            event = recorded(told)
-            state, last = apply(state, event), event.id
-            tell(event)
+            what = heard(kind, told)
+            if isinstance(what, Recorded):
+                state, last = apply(state, what), what.id
+            tell(what)
             if state.finished is not None:
                 break
         else:

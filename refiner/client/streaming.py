@@ -4,12 +4,11 @@ import asyncio
 import queue
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
 
 from refiner.client.client import Client
 from refiner.domain.errors import DaemonError, RefinerError
-from refiner.domain.events import Delta, Heard
-from refiner.domain.wire import recorded
+from refiner.domain.events import Heard
+from refiner.domain.wire import heard
 
 WAITING = 2_000
 """Events that wait to be taken; the thread reads no further then, and the service drops a reader that is too slow."""
@@ -20,13 +19,13 @@ async def streamed(client: Client, run: str, after: int) -> AsyncIterator[list[H
 
     Raises DaemonError when the service says goodbye or is gone, and the error that it tells otherwise.
     """
-    heard: queue.Queue[Heard | RefinerError] = queue.Queue(WAITING)
+    came: queue.Queue[Heard | RefinerError] = queue.Queue(WAITING)
     loop, news, left = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def say(what: Heard | RefinerError) -> None:
         while not left.is_set():
             try:
-                heard.put(what, timeout=1.0)
+                came.put(what, timeout=1.0)
             except queue.Full:
                 continue
             loop.call_soon_threadsafe(news.set)
@@ -38,7 +37,7 @@ async def streamed(client: Client, run: str, after: int) -> AsyncIterator[list[H
                 if left.is_set():
                     return
                 if kind != "dropped":
-                    say(_heard(kind, told))
+                    say(heard(kind, told))
             say(DaemonError("the service has ended"))
         except RefinerError as error:
             say(error)
@@ -52,8 +51,8 @@ async def streamed(client: Client, run: str, after: int) -> AsyncIterator[list[H
             await news.wait()
             news.clear()
             taken: list[Heard] = []
-            while not heard.empty():
-                what = heard.get_nowait()
+            while not came.empty():
+                what = came.get_nowait()
                 if isinstance(what, RefinerError):
                     if taken:
                         yield taken
@@ -63,7 +62,3 @@ async def streamed(client: Client, run: str, after: int) -> AsyncIterator[list[H
                 yield taken
     finally:
         left.set()
-
-
-def _heard(kind: str, told: dict[str, Any]) -> Heard:
-    return Delta(told["run"], told["key"], told["text"]) if kind == "delta" else recorded(told)

@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from refiner.domain.events import Event, Recorded
+from refiner.domain.events import Delta, Event, Heard, Recorded
 from refiner.domain.store import RunRow
 
 if TYPE_CHECKING:
@@ -15,6 +15,11 @@ def recorded(told: dict[str, Any]) -> Recorded:
     """The event of a line that `Recorded.to_json` made. Raises ValueError where it is none."""
     rest = {name: value for name, value in told.items() if name not in ("id", "run", "at")}
     return Recorded(told["id"], told["run"], datetime.fromisoformat(told["at"]), adapter().validate_python(rest))
+
+
+def heard(kind: str, told: dict[str, Any]) -> Heard:
+    """What an event stream of the service tells under that name."""
+    return Delta(told["run"], told["key"], told["text"]) if kind == "delta" else recorded(told)
 
 
 def row_of(told: dict[str, Any]) -> RunRow:

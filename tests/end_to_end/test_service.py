@@ -313,6 +313,26 @@ def test_a_run_that_waits_is_taken_out_of_the_queue(
     assert len(scripted.asked) == 1
 
 
+def test_who_waits_for_the_service_is_told_how_to_come_back(refiner: Program, scripted: Scripted, start: Start) -> None:
+    scripted.script = lambda _: STALL
+    service = start()
+    left = refiner.start("solve", QUESTION, "--daemon", terminal=True)
+    left.said("drafting")
+    left.interrupt()
+    done = left.wait()
+    assert (done.code, "`refiner run watch r-" in done.err) == (130, True)
+    lost = refiner.start("solve", QUESTION, "--daemon", "--json")
+    while len(scripted.asked) < 2:
+        pass
+    run = refiner("ps", "--json").json[0]["id"]
+    service.signal(signal.SIGKILL)
+    service.wait()
+    done = lost.wait()
+    error = done.json["error"]
+    assert (done.code, error["kind"], error["run"]) == (6, "daemon_unreachable", run)
+    assert f"`refiner run watch {run}` follows" in done.error
+
+
 def test_a_fork_over_the_api(client: Client, refiner: Program, scripted: Scripted, start: Start) -> None:
     scripted.script = mending
     start()
