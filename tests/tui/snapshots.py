@@ -1,16 +1,18 @@
-"""Pictures of screens: SVG files beside the tests, one a screen, state, size and theme.
+"""Pictures of screens: text files beside the tests, one a screen, state and size, with the styles of every theme.
 
 `pytest tests/tui --snapshot-update` draws them anew; look at what git shows then.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from textual._compositor import LayoutUpdate
+from textual.app import App
 from textual.pilot import Pilot
 
 from refiner.domain.events import Delta, Heard
@@ -22,8 +24,8 @@ SIZES = ((80, 24), (120, 36))
 THEMES = ("textual-dark", "textual-light", "ansi-dark")
 
 
-class Svg(SingleFileSnapshotExtension):
-    file_extension = "svg"
+class Plain(SingleFileSnapshotExtension):
+    file_extension = "txt"
     _write_mode = WriteMode.TEXT
 
 
@@ -35,17 +37,38 @@ class Pictures:
 
     async def of(self, pilot: Pilot[None], keys: str = "", ready: Callable[[], bool] = lambda: True) -> None:
         """One picture, or one after each key; ready says when what comes late is there."""
+        seen: dict[str, list[str]] = {}
+        sizes = SIZES
         for theme in THEMES:
             pilot.app.theme = theme
-            for width, height in SIZES:
-                await pilot.resize_terminal(width, height)
+            for width, height in sizes:
+                if pilot.app.size != (width, height):
+                    await pilot.resize_terminal(width, height)
                 pilot.app.clear_notifications()
                 for key in keys or ("",):
                     await pilot.press(*key)
                     await settled(pilot, ready)
-                    picture = re.sub(r"terminal-\d+", "terminal", pilot.app.export_screenshot(simplify=True))
-                    name = f"{key}-{width}x{height}-{theme}".lstrip("-")
-                    assert picture == self.snapshot(name=name, extension_class=Svg)
+                    text, styles = drawn(pilot.app)
+                    told = seen.setdefault(f"{key}-{width}x{height}".lstrip("-"), [text])
+                    told += [f"── {theme}", *([text] if text != told[0] else []), styles]
+            sizes = sizes[::-1]  # a size that stays saves a layout
+        for name, told in seen.items():
+            assert "\n".join(told) == self.snapshot(name=name, extension_class=Plain)
+
+
+def drawn(app: App[None]) -> tuple[str, str]:
+    """What is on the screen: its text, and the styles: a letter each, then line by line how far each one reaches."""
+    update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens, simplify=True)
+    assert isinstance(update, LayoutUpdate)
+    names: dict[str, str] = {}
+    texts, lines = [], []
+    for strips in update.strips:
+        segments = [segment for strip in strips for segment in strip]
+        texts.append("".join(segment.text for segment in segments).rstrip())
+        runs = groupby(segments, lambda segment: names.setdefault(str(segment.style), chr(ord("a") + len(names))))
+        lines.append(" ".join(f"{name}{sum(segment.cell_length for segment in run)}" for name, run in runs))
+    shown = [f"{name} {style}" for style, name in names.items()]
+    return "\n".join(texts), "\n".join(shown + lines)
 
 
 async def settled(pilot: Pilot[None], until: Callable[[], bool] = lambda: True) -> None:
