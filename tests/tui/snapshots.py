@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
+from unittest.mock import patch
 
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual._compositor import LayoutUpdate
 from textual.app import App
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from refiner.domain.events import Delta, Heard
 from refiner.tui.app import RefinerApp
@@ -37,6 +39,12 @@ class Pictures:
 
     async def of(self, pilot: Pilot[None], keys: str = "", ready: Callable[[], bool] = lambda: True) -> None:
         """One picture, or one after each key; ready says when what comes late is there."""
+        with patch.object(Screen, "_compositor_refresh"):  # what is drawn in between nobody sees
+            seen = await self._seen(pilot, keys, ready)
+        for name, told in seen.items():
+            assert "\n".join(told) == self.snapshot(name=name, extension_class=Plain)
+
+    async def _seen(self, pilot: Pilot[None], keys: str, ready: Callable[[], bool]) -> dict[str, list[str]]:
         seen: dict[str, list[str]] = {}
         sizes = SIZES
         for theme in THEMES:
@@ -52,8 +60,7 @@ class Pictures:
                     told = seen.setdefault(f"{key}-{width}x{height}".lstrip("-"), [text])
                     told += [f"── {theme}", *([text] if text != told[0] else []), styles]
             sizes = sizes[::-1]  # a size that stays saves a layout
-        for name, told in seen.items():
-            assert "\n".join(told) == self.snapshot(name=name, extension_class=Plain)
+        return seen
 
 
 def drawn(app: App[None]) -> tuple[str, str]:
