@@ -1,0 +1,65 @@
+"""A real terminal: tmux, whose screen is read whenever the program in it has written."""
+
+import os
+import re
+import select
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.end_to_end.program import PATIENCE
+
+SET = ("set -g default-size 120x36", "set -g remain-on-exit on", "set-hook -g pane-died 'wait-for -S ended'")
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """What one program writes, and the keys that it is given. news: a pipe that tells that something was written."""
+
+    server: tuple[str, ...]
+    news: int
+
+    def press(self, *keys: str) -> None:
+        """Keys as tmux names them: p, Enter, C-c."""
+        self._tmux("send-keys", *keys)
+
+    def shows(self, pattern: str) -> None:
+        """Wait until the screen shows what the pattern finds."""
+        while not re.search(pattern, screen := self._tmux("capture-pane", "-p")):
+            if not select.select([self.news], [], [], PATIENCE)[0]:
+                raise TimeoutError(f"for {PATIENCE:g} seconds nothing has changed, and {pattern!r} is not in\n{screen}")
+            os.read(self.news, 1 << 16)
+
+    def ended(self) -> int:
+        """Wait until the program has ended: its exit code."""
+        self._tmux("wait-for", "ended", timeout=PATIENCE)
+        return int(self._tmux("display", "-p", "#{pane_dead_status}"))
+
+    def _tmux(self, *words: str, timeout: float | None = None) -> str:
+        command = [*self.server, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout).stdout
+
+
+@contextmanager
+def terminal(place: Path, environ: Mapping[str, str], *command: str) -> Iterator[Terminal]:
+    """A program in a terminal of its own, below a folder; it is told to end, if it has not by then."""
+    place.mkdir()
+    os.mkfifo(pipe := place / "news")
+    (place / "tmux.conf").write_text("\n".join(SET))
+    server = ("tmux", "-u", "-S", str(place / "socket"), "-f", str(place / "tmux.conf"))
+    around = [word for name, value in environ.items() for word in ("-e", f"{name}={value}")]
+    news = os.open(pipe, os.O_RDWR)
+    try:
+        shown = Terminal(server, news)
+        shown._tmux("new", "-d", *around, "--", *command, ";", "pipe-pane", f"exec cat > {pipe}")
+        yield shown
+    finally:
+        dead, pid = shown._tmux("display", "-p", "#{pane_dead} #{pane_pid}").split()
+        if dead == "0":
+            os.kill(int(pid), signal.SIGTERM)
+            shown.ended()
+        shown._tmux("kill-server")
+        os.close(news)
