@@ -66,14 +66,7 @@ class SqlStore:
         state: the folder for lock files. timeout: seconds to wait for another program's lock.
         Raises StoreError, and UsageError where the URL is none of SQLite or PostgreSQL.
         """
-        database = connect(address(url), timeout=timeout, readers=_READERS)
-        try:
-            with explained(database.url):
-                prepare(database)
-        except BaseException:
-            database.close()
-            raise
-        return cls(database, owners_of(database, state))
+        return cls._opened(prepare, url, state, timeout)
 
     @classmethod
     def look(cls, url: str, *, state: Path, timeout: float = 10.0) -> "SqlStore":
@@ -81,10 +74,14 @@ class SqlStore:
 
         Only words for runs may be left in it. Raises StoreError, also where it is of another version.
         """
+        return cls._opened(check, url, state, timeout)
+
+    @classmethod
+    def _opened(cls, ready: Callable[[Database], object], url: str, state: Path, timeout: float) -> "SqlStore":
         database = connect(address(url), timeout=timeout, readers=_READERS)
         try:
             with explained(database.url):
-                check(database)
+                ready(database)
         except BaseException:
             database.close()
             raise

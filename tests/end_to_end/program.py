@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from refiner.client.client import Client
+from refiner.domain.errors import DaemonError
 from tests.scripted import Scripted
 
 KEYS = {"openai": "sk-test-SECRET0123456789abcdef", "anthropic": "SECRET/of.a+gateway=0123456789"}
@@ -124,6 +126,14 @@ class Program:
         return Path(self.environ["REFINER_HOME"])
 
     @property
+    def socket(self) -> Path:
+        return self.home / "runtime" / "refiner.sock"
+
+    @property
+    def client(self) -> Client:
+        return Client(self.socket)
+
+    @property
     def database(self) -> Path:
         return self.home / "data" / "refiner.db"
 
@@ -137,6 +147,22 @@ class Program:
     ) -> Done:
         """Run a command line to its end."""
         return self.start(*words, stdin=stdin, terminal=terminal, connections=connections).wait()
+
+    def serve(self, *words: str, terminal: bool = False) -> Process:
+        """Begin a service, which answers by then."""
+        process = self.start("serve", *words, terminal=terminal)
+        while not self.served:
+            assert process.running
+        return process
+
+    @property
+    def served(self) -> bool:
+        """Whether a service answers."""
+        try:
+            self.client.get("/healthz")
+        except DaemonError:
+            return False
+        return True
 
     def start(
         self,

@@ -6,20 +6,19 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from refiner.client.client import Client
-from refiner.domain.errors import DaemonError, NotFoundError, RefinerError, UsageError
+from refiner.domain.errors import NotFoundError, RefinerError, UsageError
+from tests.end_to_end.conftest import Start
 from tests.end_to_end.model import CALLS, MENDED, QUESTION, mending, phase
-from tests.end_to_end.program import KEYS, Process, Program
+from tests.end_to_end.program import KEYS, Program
 from tests.scripted import STALL, Asked, Outcome, Scripted
 from tests.store.postgresql import Cluster
 
-Start = Callable[..., Process]
 both_queues = pytest.mark.parametrize("refiner", ["local", "cluster"], indirect=True)
 
 
@@ -30,34 +29,6 @@ def refiner(refiner: Program, request: pytest.FixtureRequest) -> Program:
         return refiner
     server: Cluster = request.getfixturevalue("server")
     return refiner.under(REFINER_DB=server.new_database())
-
-
-@pytest.fixture
-def socket_path(refiner: Program) -> Path:
-    return refiner.home / "runtime" / "refiner.sock"
-
-
-@pytest.fixture
-def client(socket_path: Path) -> Client:
-    return Client(socket_path)
-
-
-@pytest.fixture
-def start(refiner: Program, client: Client) -> Start:
-    """Starts a service, which answers by then."""
-
-    def begin(*words: str) -> Process:
-        database = refiner.environ.get("REFINER_DB")
-        process = refiner.start("serve", *words, *(["--queue", database] if database else []))
-        while True:
-            try:
-                client.get("/healthz")
-            except DaemonError:
-                assert process.running
-            else:
-                return process
-
-    return begin
 
 
 @both_queues
@@ -97,37 +68,37 @@ def test_code_goes_to_the_service_with_its_tests(refiner: Program, scripted: Scr
     assert (done.code, done.out) == (0, "def add(a, b):\n    return a + b\n")
 
 
-def test_where_no_service_is(refiner: Program, socket_path: Path) -> None:
+def test_where_no_service_is(refiner: Program) -> None:
     for words in (("solve", QUESTION, "--daemon"), ("solve", QUESTION, "--detach"), ("daemon", "status")):
         done = refiner(*words, "--json")
         assert (done.code, done.json["error"]["kind"]) == (6, "daemon_unreachable")
         assert "`refiner serve` starts one" in done.error
     assert refiner("ps", "--json").json == []  # it looks into the store itself
-    assert not socket_path.exists()
+    assert not refiner.socket.exists()
 
 
-def test_one_service_at_a_socket(refiner: Program, socket_path: Path, start: Start) -> None:
+def test_one_service_at_a_socket(refiner: Program, start: Start) -> None:
     first = start()
     second = refiner("serve", "-q")
     assert second.code == 6
     assert f"process {first.pid}" in second.error
-    assert oct(socket_path.stat().st_mode)[-3:] == "600"
-    assert oct(socket_path.parent.stat().st_mode)[-3:] == "700"
+    assert oct(refiner.socket.stat().st_mode)[-3:] == "600"
+    assert oct(refiner.socket.parent.stat().st_mode)[-3:] == "700"
     first.signal(signal.SIGKILL)
     first.wait()
-    assert socket_path.exists()  # stale, and in nobody's way
+    assert refiner.socket.exists()  # stale, and in nobody's way
     assert refiner("daemon", "stop").code == 6
     start()
     assert refiner("daemon", "stop").code == 0
 
 
-def test_what_is_no_socket_stays_where_it_is(refiner: Program, socket_path: Path) -> None:
-    socket_path.parent.mkdir(parents=True)
-    socket_path.write_text("mine")
+def test_what_is_no_socket_stays_where_it_is(refiner: Program) -> None:
+    refiner.socket.parent.mkdir(parents=True)
+    refiner.socket.write_text("mine")
     done = refiner("serve", "-q")
     assert done.code == 6
     assert "is no socket" in done.error
-    assert socket_path.read_text() == "mine"
+    assert refiner.socket.read_text() == "mine"
 
 
 def test_the_socket_may_be_elsewhere(refiner: Program, tmp_path: Path) -> None:
@@ -239,12 +210,12 @@ def test_a_service_that_is_told_to_end_goes_on_at_its_next_start(
 
 
 def test_a_reader_that_does_not_read_does_not_keep_a_service_alive(
-    client: Client, socket_path: Path, start: Start
+    client: Client, refiner: Program, start: Start
 ) -> None:
     service = start()
     client.post("/v1/runs", {"input": "long " * 200_000})
     with socket.socket(socket.AF_UNIX) as reader:
-        reader.connect(str(socket_path))
+        reader.connect(str(refiner.socket))
         reader.sendall(b"GET /v1/events?after=0 HTTP/1.1\r\nHost: x\r\n\r\n")
         reader.recv(1, socket.MSG_PEEK)
         service.signal(signal.SIGTERM)

@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from refiner.client.client import Client
-from refiner.domain.errors import DaemonError, StoreError
+from refiner.domain.errors import StoreError
 from refiner.service.feed import POLL
 from tests.end_to_end.model import MENDED, QUESTION, mending, phase
 from tests.end_to_end.program import Process, Program
@@ -45,23 +45,10 @@ def start(refiner: Program, url: str, tmp_path: Path) -> Start:
         hosts = []
         for name in names:
             program = refiner.under(REFINER_HOME=str(tmp_path / name), REFINER_DB=url, REFINER_SERVICE__RUNS="4")
-            client = Client(program.home / "runtime" / "refiner.sock")
-            hosts.append(Host(program, client, program.start("serve", "-q", "--queue", url)))
-        for host in hosts:
-            answering(host.client, host.service)
+            hosts.append(Host(program, program.client, program.serve("-q", "--queue", url)))
         return hosts
 
     return begin
-
-
-def answering(client: Client, service: Process) -> Process:
-    while True:
-        try:
-            client.get("/healthz")
-        except DaemonError:
-            assert service.running
-        else:
-            return service
 
 
 def test_when_one_of_two_hosts_is_killed_the_other_finishes_its_runs(scripted: Scripted, start: Start) -> None:
@@ -116,9 +103,7 @@ def test_postgresql_goes_away_and_comes_back(
     refiner: Program, scripted: Scripted, server: Cluster, url: str, queue: str
 ) -> None:
     refiner = refiner.under(REFINER_DB=url)
-    client = Client(refiner.home / "runtime" / "refiner.sock")
-    service = refiner.start("serve", *(["--queue", url] if queue == "cluster" else []), terminal=True)
-    answering(client, service)
+    service = refiner.serve(*(["--queue", url] if queue == "cluster" else []), terminal=True)
     reached, stopped = Event(), Event()
 
     def script(asked: Asked) -> Outcome:
@@ -128,7 +113,7 @@ def test_postgresql_goes_away_and_comes_back(
         return mending(asked)
 
     scripted.script = script
-    run = client.post("/v1/runs", {"input": QUESTION})["id"]
+    run = refiner.client.post("/v1/runs", {"input": QUESTION})["id"]
     reached.wait()
     server.stop()
     stopped.set()
@@ -137,10 +122,10 @@ def test_postgresql_goes_away_and_comes_back(
     while monotonic() < until:
         pass  # long enough for everything that polls to see it
     with pytest.raises(StoreError, match="cannot be reached"):
-        client.get("/v1/runs")
+        refiner.client.get("/v1/runs")
     server.start()
     service.said("the store answers again")
-    again = client.post("/v1/runs", {"input": QUESTION})["id"]
+    again = refiner.client.post("/v1/runs", {"input": QUESTION})["id"]
     for each in (run, again):
         assert refiner("run", "watch", each, "--json").json["answer"] == MENDED
     # The critique whose reply could not be written is bought again, and nothing else.
@@ -152,8 +137,7 @@ def test_postgresql_goes_away_and_comes_back(
 
 
 def test_a_full_disk_is_waited_for(refiner: Program, scripted: Scripted) -> None:
-    client = Client(refiner.home / "runtime" / "refiner.sock")
-    service = answering(client, refiner.start("serve", terminal=True))
+    service = refiner.serve(terminal=True)
 
     def room(most: int) -> None:
         resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
@@ -164,11 +148,11 @@ def test_a_full_disk_is_waited_for(refiner: Program, scripted: Scripted) -> None
         return mending(asked)
 
     scripted.script = script
-    run = client.post("/v1/runs", {"input": QUESTION})["id"]
+    run = refiner.client.post("/v1/runs", {"input": QUESTION})["id"]
     service.said("goes on by itself")
     room(resource.RLIM_INFINITY)
     assert refiner("run", "watch", run, "--json").json["answer"] == MENDED
-    assert client.get("/healthz")["ok"]
+    assert refiner.client.get("/healthz")["ok"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from refiner.client.client import Client
 from refiner.domain.errors import DaemonError
 from tests.end_to_end.model import phase
 from tests.end_to_end.program import Process, Program
@@ -44,7 +43,7 @@ class Model:
 def test_a_service_that_is_killed_again_and_again(refiner: Program, scripted: Scripted) -> None:
     model = Model(random.Random(7))
     scripted.script = model
-    client = Client(refiner.home / "runtime" / "refiner.sock")
+    client = refiner.client
     refiner = refiner.under(REFINER_SERVICE__RUNS=str(LIVE))
     runs: list[str] = []
     while model.kills < KILLS or any(row["status"] != "done" for row in rows(refiner)):

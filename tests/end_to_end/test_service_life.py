@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -20,39 +19,14 @@ import pytest
 
 from refiner.client import client as client_module
 from refiner.client.client import Client
-from refiner.domain.errors import DaemonError, VersionError
+from refiner.domain.errors import VersionError
 from refiner.sandbox.usage import below
+from tests.end_to_end.conftest import Start
 from tests.end_to_end.model import MENDED, QUESTION, mending
-from tests.end_to_end.program import Process, Program
+from tests.end_to_end.program import Program
 from tests.scripted import STALL, Scripted
 
 SPIN = "```python\ndef add(a, b):\n    while True:\n        pass\n```"
-
-
-@pytest.fixture
-def client(refiner: Program) -> Client:
-    return Client(refiner.home / "runtime" / "refiner.sock")
-
-
-@pytest.fixture
-def start(refiner: Program, client: Client) -> Callable[..., Process]:
-    """Starts a service, which answers by then."""
-
-    def begin(*words: str, terminal: bool = False) -> Process:
-        process = refiner.start("serve", *words, terminal=terminal)
-        while not answers(client):
-            assert process.running
-        return process
-
-    return begin
-
-
-def answers(client: Client) -> bool:
-    try:
-        client.get("/healthz")
-    except DaemonError:
-        return False
-    return True
 
 
 def free_port() -> int:
@@ -70,9 +44,7 @@ def asked(port: int, host: str, authorization: str) -> tuple[int, Any]:
     return reply.status, told
 
 
-def test_tcp_opens_to_its_token_and_its_own_names(
-    refiner: Program, client: Client, start: Callable[..., Process]
-) -> None:
+def test_tcp_opens_to_its_token_and_its_own_names(refiner: Program, client: Client, start: Start) -> None:
     port = free_port()
     service = start("--listen", f"127.0.0.1:{port}")
     file = refiner.home / "state" / "token"
@@ -115,7 +87,7 @@ def test_a_token_that_others_can_read_is_refused(refiner: Program) -> None:
     file.chmod(0o640)
     done = refiner("serve", "-q", "--listen", "127.0.0.1:0")
     assert (done.code, done.error) == (2, f"others can read {file}: remove it, and the service makes a new token")
-    assert not (refiner.home / "runtime" / "refiner.sock").exists()
+    assert not (refiner.socket).exists()
 
 
 def test_where_nothing_can_listen(refiner: Program, tmp_path: Path) -> None:
@@ -136,9 +108,7 @@ def test_where_nothing_can_listen(refiner: Program, tmp_path: Path) -> None:
         assert (tmp_path / "own.sock").exists()
 
 
-def test_a_program_of_another_version(
-    client: Client, start: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_of_another_version(client: Client, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     service = start()
     with pytest.raises(VersionError, match="speaks version 1 of its API, not 99"):  # before anything is done
         client.post("/v1/runs", {"input": "x"}, {"Refiner-Api": "99"})
@@ -150,7 +120,7 @@ def test_a_program_of_another_version(
 
 
 def test_systemd_hands_the_socket_over_and_hears_how_it_goes(refiner: Program, client: Client, tmp_path: Path) -> None:
-    path = refiner.home / "runtime" / "refiner.sock"
+    path = refiner.socket
     path.parent.mkdir(parents=True)
     become = (
         "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid());"
@@ -196,9 +166,7 @@ def test_the_units_are_such_as_systemd_takes(refiner: Program, tmp_path: Path) -
         Path(home).rmdir()
 
 
-def test_the_end_leaves_nothing_behind(
-    refiner: Program, client: Client, scripted: Scripted, start: Callable[..., Process]
-) -> None:
+def test_the_end_leaves_nothing_behind(refiner: Program, client: Client, scripted: Scripted, start: Start) -> None:
     """Streams hear the last words and goodbye, nobody is waited for, and sandboxes, socket and log are gone."""
     scripted.script = SPIN
     (refiner.folder / "buggy.py").write_text("def add(a, b):\n    return a - b\n")
@@ -208,7 +176,7 @@ def test_the_end_leaves_nothing_behind(
     reader = Thread(target=lambda: heard.extend(kind for kind, _ in client.events("/v1/events", 0)))
     reader.start()
     silent = socket.socket(socket.AF_UNIX)
-    silent.connect(str(refiner.home / "runtime" / "refiner.sock"))
+    silent.connect(str(refiner.socket))
     silent.sendall(b"POST /v1/runs HTTP/1.1\r\nHost: refiner\r\nContent-Length: 9\r\n\r\n{")
     refiner("solve", "buggy.py", "--tests", "test_buggy.py", "--detach")
     while not (cells := below(service.pid, 0).pids):
@@ -227,20 +195,18 @@ def test_the_end_leaves_nothing_behind(
     for descriptor in held:
         assert select.select([descriptor], [], [], 30)[0]
         os.close(descriptor)
-    assert not (refiner.home / "runtime" / "refiner.sock").exists()
+    assert not (refiner.socket).exists()
     assert [path.name for path in refiner.database.parent.iterdir()] == [refiner.database.name]
 
 
-def test_a_second_signal_ends_it_at_once(
-    refiner: Program, client: Client, scripted: Scripted, start: Callable[..., Process]
-) -> None:
+def test_a_second_signal_ends_it_at_once(refiner: Program, client: Client, scripted: Scripted, start: Start) -> None:
     scripted.script = lambda request: STALL if request.number == 0 else mending(request)
     service = start()
     run = refiner("solve", QUESTION, "--detach").out.strip()
     while not scripted.asked:
         pass
     service.signal(signal.SIGTERM)
-    while answers(client):
+    while refiner.served:
         pass
     service.signal(signal.SIGTERM)
     assert service.wait().code == 143
@@ -251,9 +217,7 @@ def test_a_second_signal_ends_it_at_once(
     assert [event for event in told if event.startswith("run ")] == ["run resumed", "run finished"]
 
 
-def test_sighup_reloads_what_can_be(
-    refiner: Program, client: Client, scripted: Scripted, start: Callable[..., Process]
-) -> None:
+def test_sighup_reloads_what_can_be(refiner: Program, client: Client, scripted: Scripted, start: Start) -> None:
     """Two runs and one call at a time: the second run is driven, and asks, while the first one's call hangs."""
     file = refiner.home / "config" / "config.toml"
     file.parent.mkdir(parents=True)

@@ -7,29 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from socket import AF_UNIX, socket
 from typing import Any
 
 import pytest
 
-from refiner.client.client import Client
-from refiner.domain.errors import DaemonError
 from tests.end_to_end.model import QUESTION, mending, phase
 from tests.end_to_end.program import KEYS, Done, Process, Program
 from tests.end_to_end.test_secrets import written
 from tests.scripted import Asked, Outcome, Scripted, status
-
-
-def started(refiner: Program, *words: str) -> Process:
-    process = refiner.start("serve", *words)
-    while True:
-        try:
-            Client(socket_of(refiner)).get("/healthz")
-        except DaemonError:
-            assert process.running
-        else:
-            return process
 
 
 def ended(process: Process) -> tuple[Done, list[dict[str, Any]]]:
@@ -39,14 +25,10 @@ def ended(process: Process) -> tuple[Done, list[dict[str, Any]]]:
     return done, [json.loads(line) for line in done.err.splitlines()]
 
 
-def socket_of(refiner: Program) -> Path:
-    return refiner.home / "runtime" / "refiner.sock"
-
-
 def got(refiner: Program, place: str) -> tuple[int, str]:
     connection = HTTPConnection("localhost")
     connection.sock = socket(AF_UNIX)
-    connection.sock.connect(str(socket_of(refiner)))
+    connection.sock.connect(str(refiner.socket))
     connection.request("GET", place)
     reply = connection.getresponse()
     text = reply.read().decode()
@@ -97,7 +79,7 @@ def test_a_key_is_in_nothing_that_the_service_tells(family: str, refiner: Progra
     scripted.script = script
     with collector() as (url, came):
         seen = refiner.under(REFINER_SERVICE__TRACES=url, REFINER_RETRY__ATTEMPTS="2")
-        service = started(seen, "-v")
+        service = seen.serve("-v")
         run = refiner("solve", QUESTION, "--detach", "-m", f"{family}:scripted").out.strip()
         watched = refiner("run", "watch", run)
         told = [
@@ -127,7 +109,7 @@ def test_a_key_is_in_nothing_that_the_service_tells(family: str, refiner: Progra
 def test_metrics_are_those_of_the_runs_that_it_drove(refiner: Program, scripted: Scripted) -> None:
     scripted.script = mending
     assert refiner("solve", QUESTION, "--no-daemon").code == 0  # another's
-    service = started(refiner)
+    service = refiner.serve()
     assert refiner("solve", QUESTION, "--daemon").code == 0
     while (metrics := samples(got(refiner, "/metrics")[1]))["refiner_live_runs"]:
         pass
@@ -143,7 +125,7 @@ def test_metrics_are_those_of_the_runs_that_it_drove(refiner: Program, scripted:
 
 
 def test_what_is_missing_makes_it_unready_but_no_less_alive(refiner: Program) -> None:
-    service = started(refiner.under(OPENAI_API_KEY=None, OPENAI_BASE_URL=None), "-q")
+    service = refiner.under(OPENAI_API_KEY=None, OPENAI_BASE_URL=None).serve("-q")
     code, text = got(refiner, "/readyz")
     assert (code, json.loads(text)["missing"]) == (503, ["openai has no key: set OPENAI_API_KEY"])
     shown = refiner("daemon", "status")
