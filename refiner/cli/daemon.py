@@ -50,7 +50,11 @@ def stop(context: Context) -> None:
 @common
 def unit(context: Context, socket: bool) -> None:
     """Print a systemd user unit that keeps the service running."""
-    output.text(_SOCKET_UNIT.format(socket=_escaped(str(context.paths.socket))) if socket else _service_unit(context))
+    text = _SOCKET_UNIT.format(socket=_escaped(str(context.paths.socket))) if socket else _service_unit(context)
+    if context.json:
+        output.json_line({"unit": text})
+    else:
+        output.text(text)
 
 
 _SERVICE_UNIT = """\

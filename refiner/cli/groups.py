@@ -55,3 +55,9 @@ class Noun(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         bare = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
         return super().parse_args(ctx, [self._bare, *args] if bare and not ctx.resilient_parsing else args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # click would break each line off in mid-sentence.
+        with formatter.section("Commands"):
+            first = {name: (self.commands[name].help or "").partition("\n\n")[0] for name in self.list_commands(ctx)}
+            formatter.write_dl([(name, " ".join(text.split())) for name, text in first.items()])

@@ -37,12 +37,12 @@ _KINDS = {
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout: float | None) -> None:
         super().__init__("localhost", timeout=timeout)
-        self._path = path
+        self.path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self.sock.connect(str(self.path))
 
 
 class Client:
@@ -78,11 +78,7 @@ class Client:
 
     def _asked(self, method: str, place: str, body: object, headers: Mapping[str, str]) -> Any:
         with self._connected(self._timeout) as connection:
-            data = _sent(connection, method, place, body, headers).read()
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            raise DaemonError(f"what answers at {self._path} is no service of refiner's") from error
+            return json.loads(_sent(connection, method, place, body, headers).read())
 
     @contextmanager
     def _connected(self, timeout: float | None) -> Iterator[_Connection]:
@@ -103,7 +99,9 @@ def _sent(
     own = {"Content-Type": "application/json", VERSION_HEADER: str(API)}
     connection.request(method, place, data, {**own, **headers})
     reply = connection.getresponse()
-    spoken = reply.getheader(VERSION_HEADER, str(API))
+    spoken = reply.getheader(VERSION_HEADER)
+    if spoken is None:
+        raise DaemonError(f"what answers at {connection.path} is no service of refiner's")
     if spoken != str(API) and place not in ANY_VERSION:
         raise VersionError(
             f"the service speaks version {spoken} of its API and this program version {API}: "

@@ -72,7 +72,8 @@ def bound(listen: str, state: Path) -> Iterator[Tcp]:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        raise DaemonError(f"cannot listen at {listen}: {error.strerror or error}; --listen takes another") from error
+        said = (error.strerror or str(error)).partition(" (")[0]  # Python adds the address
+        raise DaemonError(f"cannot listen at {listen}: {said}; --listen takes another") from error
     with sock:
         own = sock.getsockname()
         yield Tcp(sock, host, own[0], own[1], token)

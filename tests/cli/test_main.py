@@ -36,11 +36,12 @@ def test_version(refiner: Refiner) -> None:
     assert (done.returncode, done.stdout) == (0, "refiner 0.1.0\n")
 
 
-@pytest.mark.parametrize("name", ["policy", "model", "config", "db", "doctor", "completion"])
+@pytest.mark.parametrize("name", ["policy", "model", "config", "db", "run", "doctor", "completion"])
 def test_the_help_of_each_command(refiner: Refiner, name: str) -> None:
     done = refiner(name, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: refiner {name}")
+    assert "..." not in done.stdout.replace("[ARGS]...", "")  # no line is broken off
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 
 from refiner.client import client as client_module
 from refiner.client.client import Client
-from refiner.domain.errors import VersionError
+from refiner.domain.errors import DaemonError, VersionError
 from refiner.sandbox.usage import below
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.model import MENDED, QUESTION, mending
@@ -97,7 +97,7 @@ def test_where_nothing_can_listen(refiner: Program, tmp_path: Path) -> None:
         for code, words, where in (
             (2, "--listen takes HOST:PORT", ("--listen", "8123")),
             (2, "--listen takes HOST:PORT", ("--listen", "127.0.0.1:99999")),
-            (6, "Address already in use", ("--listen", f"127.0.0.1:{taken.getsockname()[1]}")),
+            (6, "Address already in use; --listen", ("--listen", f"127.0.0.1:{taken.getsockname()[1]}")),
             (6, "cannot write to", Path("/proc/refiner/own.sock")),
             (6, "path too long", tmp_path / ("x" * 100) / "own.sock"),
             (6, "something else listens", tmp_path / "own.sock"),
@@ -106,6 +106,23 @@ def test_where_nothing_can_listen(refiner: Program, tmp_path: Path) -> None:
             done = moved("serve", "-q", *(() if isinstance(where, Path) else where))
             assert (done.code, words in done.error) == (code, True), done.err
         assert (tmp_path / "own.sock").exists()
+
+
+def test_what_answers_may_be_something_else(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as foreign:
+        foreign.bind(str(tmp_path / "s"))
+        foreign.listen()
+
+        def answer() -> None:
+            with foreign.accept()[0] as asked:
+                asked.recv(1 << 16)
+                asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+
+        thread = Thread(target=answer)
+        thread.start()
+        with pytest.raises(DaemonError, match="is no service of refiner's"):
+            Client(tmp_path / "s").get("/version")
+        thread.join()
 
 
 def test_a_program_of_another_version(client: Client, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +168,7 @@ def test_the_units_are_such_as_systemd_takes(refiner: Program, tmp_path: Path) -
     home = tempfile.mkdtemp(prefix='a "home" of 100%')  # a socket's path may not be as long as those of tests are
     moved = refiner.under(REFINER_HOME=home)
     units = {kind: moved(*line).out for kind, line in words.items()}
+    assert moved("daemon", "unit", "--json").json == {"unit": units["service"].rstrip("\n")}
     assert "\nType=notify\n" in units["service"]
     command = next(line for line in units["service"].splitlines() if line.startswith("ExecStart="))
     assert os.access(command.removeprefix("ExecStart=").split()[0], os.X_OK)
