@@ -13,7 +13,7 @@ from refiner.cli import errors, output
 from refiner.cli.code import Target, code_task
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
-from refiner.domain.errors import DaemonError, RefinerError, UsageError
+from refiner.domain.errors import DaemonError, ProviderError, RefinerError, SandboxError, UsageError
 
 if TYPE_CHECKING:
     from refiner.app.forecast import Forecast
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+
+_FAILURES: dict[int, type[RefinerError]] = {each.exit_code: each for each in (UsageError, ProviderError, SandboxError)}
+"""What a run of the service failed with, by the exit code that it left."""
 
 _LAYERS = click.Choice(["auto", "bubblewrap", "landlock", "off"])
 _TYPES = click.Choice(["auto", "choice", "number", "text", "code"])
@@ -162,7 +165,8 @@ def _submitted(context: Context, loaded: "Loaded", task: "Task", target: Target,
             raise
         finally:
             progress.clear()
-        return _print(context, result, target, jsonl=jsonl)
+        failure = _FAILURES.get(result.exit, RefinerError)(result.stop.detail) if result.status == "failed" else None
+        return _print(context, result, target, jsonl=jsonl, failure=failure)
 
 
 def _progress(context: Context, past: "Sequence[Recorded]" = ()) -> "Progress":

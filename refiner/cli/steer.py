@@ -118,6 +118,8 @@ def watch(context: Context, run: str, timeout: float | None, jsonl: bool) -> int
         result = result_of(name, state)
         if context.json or jsonl:
             output.json_line({**({"type": "result"} if jsonl else {}), **result.to_json()})
+        if result.status == "failed":
+            context.note(result.stop.detail)
         context.note(closing(result))
         return result.exit
 

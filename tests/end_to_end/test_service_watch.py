@@ -128,6 +128,11 @@ def test_what_is_missing_makes_it_unready_but_no_less_alive(refiner: Program) ->
     service = refiner.under(OPENAI_API_KEY=None, OPENAI_BASE_URL=None).serve("-q")
     code, text = got(refiner, "/readyz")
     assert (code, json.loads(text)["missing"]) == (503, ["openai has no key: set OPENAI_API_KEY"])
+    done = refiner("solve", QUESTION, "--daemon", "--json")
+    said = "openai needs a key: set OPENAI_API_KEY"
+    assert (done.code, done.json["error"]["kind"], done.json["error"]["message"]) == (2, "usage", said)
+    assert f"refiner: error: {said}\n" in done.err
+    assert said in refiner("run", "watch", "@").err
     shown = refiner("daemon", "status")
     assert (shown.code, "openai has no key" in shown.err) == (0, True)
     assert got(refiner, "/healthz")[0] == 200
