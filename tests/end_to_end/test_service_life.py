@@ -217,7 +217,7 @@ def test_the_end_leaves_nothing_behind(refiner: Program, client: Client, scripte
     assert [path.name for path in refiner.database.parent.iterdir()] == [refiner.database.name]
 
 
-def test_a_second_signal_ends_it_at_once(refiner: Program, client: Client, scripted: Scripted, start: Start) -> None:
+def test_a_second_signal_ends_it_at_once(refiner: Program, scripted: Scripted, start: Start) -> None:
     scripted.script = lambda request: STALL if request.number == 0 else mending(request)
     service = start()
     run = refiner("solve", QUESTION, "--detach").out.strip()
