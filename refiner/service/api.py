@@ -169,11 +169,11 @@ class Api:
         return _json({"id": run, "asked": "resume"}, 202)
 
     async def stop(self, run: str, by: By, nothing: Nothing) -> Response:
-        """End a live run, and keep its best answer."""
+        """End a live run, and keep its best answer; one that waits leaves the queue."""
         return await self._asked(run, "stop", by)
 
     async def cancel(self, run: str, by: By, nothing: Nothing) -> Response:
-        """End a live run at once; it can be resumed."""
+        """End a run at once, live or waiting; it can be resumed."""
         return await self._asked(run, "cancel", by)
 
     async def budget(self, run: str, body: Budget, by: By) -> Response:
