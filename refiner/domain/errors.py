@@ -3,7 +3,8 @@
 RefinerError            1  internal
 ├── UsageError          2  usage
 │   ├── NotFoundError   2  not_found
-│   └── AmbiguousError  2  ambiguous
+│   ├── AmbiguousError  2  ambiguous
+│   └── NotLiveError    2  usage
 ├── NoAnswerError       4  budget
 ├── ProviderError       5  provider_down
 │   ├── AuthError       5  provider_auth
@@ -44,6 +45,10 @@ class AmbiguousError(UsageError):
     """A prefix that stands for more than one run."""
 
     kind = "ambiguous"
+
+
+class NotLiveError(UsageError):
+    """A word to a run that nobody drives, nor will."""
 
 
 class NoAnswerError(RefinerError):

@@ -91,7 +91,7 @@ class Store(Protocol):
 
     async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:
         """Leave a word for the process that holds a live run, or will take one that waits, which stop and cancel end
-        at once. Raises UsageError for any other run."""
+        at once. Raises NotLiveError for any other run."""
         ...
 
     async def asked(self, run: str, after: int) -> list[Word]:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from refiner.app.plan import plan_of, task_of
 from refiner.client.client import API
 from refiner.config.sources import Loaded
-from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, RefinerError, UsageError
+from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, NotLiveError, RefinerError, UsageError
 from refiner.domain.events import Delta, RunStarted
 from refiner.domain.result import result_of
 from refiner.domain.run import Control, Limits, Plan
@@ -41,10 +41,6 @@ PING = 15.0
 
 class UsedKeyError(UsageError):
     """An Idempotency-Key that stands for another submission."""
-
-
-class NotLiveError(UsageError):
-    """A run that nobody drives, nor will, cannot be told anything."""
 
 
 _STATUS: dict[type[RefinerError], int] = {
@@ -220,8 +216,6 @@ class Api:
 
     async def _asked(self, run: str, control: Control, by: By, limits: Limits | None = None) -> Response:
         run = await self.store.find(run)
-        if not await self.store.due(run):
-            raise NotLiveError(f"run {run} is not being worked on, nor does it wait: there is nothing to {control}")
         await self.store.ask(run, control, by.who, limits)
         return _json({"id": run, "asked": control}, 202)
 

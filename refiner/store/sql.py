@@ -14,7 +14,7 @@ import anyio
 from sqlalchemy import Connection, delete, func, insert, select, update
 from ulid import ULID
 
-from refiner.domain.errors import NotFoundError, UsageError
+from refiner.domain.errors import NotFoundError, NotLiveError, UsageError
 from refiner.domain.events import Event, Recorded
 from refiner.domain.run import Control, Limits, Word
 from refiner.domain.store import RunRow
@@ -225,14 +225,14 @@ class SqlStore:
 
     async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:
         """Leave a word for the process that holds a live run, or will take one that waits, which stop and cancel end
-        at once. Raises UsageError for any other run."""
+        at once. Raises NotLiveError for any other run."""
         row = {"run_id": run, "control": control, "who": who, "at": datetime.now(UTC)}
         row["limits"] = json.dumps(asdict(limits)) if limits else None
 
         def work(connection: Connection) -> None:
             live = self._live(connection, run)
             if not live and not queue.waits(connection, run):
-                raise UsageError(f"run {run} is not being worked on, nor does it wait: there is nothing to {control}")
+                raise NotLiveError(f"run {run} is not being worked on, nor does it wait: there is nothing to {control}")
             number = connection.scalar(insert(tables.words).values(row).returning(tables.words.c.id))
             if not live and control in ("stop", "cancel"):
                 queue.end(connection, run, Word(number, control, who))

@@ -99,6 +99,11 @@ class Process:
         out, err = (_rest(stream) for stream in (self._out, self._err))
         return Done(code, out, err)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself; `wait` says how."""
+        return bool(select.select([self._report], [], [], 0)[0])
+
     def end(self) -> None:
         """Kill it if a test that failed left it behind."""
         if self.running:
@@ -152,7 +157,7 @@ class Program:
         """Begin a service, which answers by then."""
         process = self.start("serve", *words, terminal=terminal)
         while not self.served:
-            assert process.running
+            assert not process.ended
         return process
 
     @property
