@@ -9,7 +9,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Footer, Sparkline, TabbedContent, TabPane
 
@@ -29,7 +29,7 @@ from refiner.tui.widgets.tests import Tests
 from refiner.tui.widgets.votes import Votes
 from refiner.tui.widgets.words import Words
 
-FRAME = 0.1
+FRAME = 0.15
 """Seconds between two pictures of a run, however fast it tells."""
 
 TICK = 1.0
@@ -66,7 +66,7 @@ class RunScreen(Screen[None]):
     }
     """
 
-    model: reactive[RunModel] = reactive(RunModel)
+    model: var[RunModel] = var(RunModel)
 
     def __init__(self, source: Source, run: str) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class RunScreen(Screen[None]):
         """The clock of a run that is under way."""
         if self.model.state.status == "running":
             self._beat[0] += 1
-            self.query_one(Gauges).refresh()
+            self.query_one(Gauges).draw()
             self.query_one("#iterations").refresh()
 
     async def watch_model(self, model: RunModel) -> None:
@@ -191,8 +191,8 @@ class RunScreen(Screen[None]):
         await self._show()
 
     @on(Table.Moved, "#iterations")
-    async def _moved(self) -> None:
-        await self._show()
+    def _moved(self) -> None:
+        self.call_after_refresh(self._show)  # the cursor moves at once; a diff takes longer
 
     @on(TabbedContent.TabActivated)
     async def _activated(self) -> None:

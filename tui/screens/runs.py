@@ -7,7 +7,7 @@ import anyio
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.reactive import reactive, var
+from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
@@ -20,8 +20,8 @@ from refiner.tui.source import Source
 from refiner.tui.widgets.bar import Bar
 from refiner.tui.widgets.table import Cell, Column, Table, Tone
 
-PAGE = 1_000
-"""Runs that are read at a time."""
+FIRST, PAGE = 100, 1_000
+"""Runs that are read at first, so that they are soon there, and then at a time."""
 
 EVERY = 0.5
 """Seconds between two looks at what changed."""
@@ -85,7 +85,7 @@ class RunsScreen(Screen[None]):
     }
     """
 
-    runs: reactive[dict[str, RunRow]] = reactive(dict)
+    runs: var[dict[str, RunRow]] = var(dict)
     words: var[str] = var("")
     order: var[str] = var("age")
 
@@ -117,7 +117,7 @@ class RunsScreen(Screen[None]):
 
     async def _read(self, heard: Callable[[], None]) -> None:
         since, offset = figures.now(), 0
-        while page := await self.source.runs(PAGE, offset):
+        while page := await self.source.runs(PAGE if offset else FIRST, offset):
             heard()
             self.runs = {**self.runs, **{row.id: row for row in page}}
             offset += len(page)

@@ -2,7 +2,7 @@
 
 from textual.app import RenderResult
 from textual.content import Content
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.widget import Widget
 
 from refiner.domain.run_model import Gauge, RunModel
@@ -27,10 +27,18 @@ class Gauges(Widget):
     Gauges { height: 4; padding: 0 1; }
     """
 
-    model: reactive[RunModel] = reactive(RunModel)
+    model: var[RunModel] = var(RunModel)
+    said: reactive[Content] = reactive(Content)
+
+    def watch_model(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        """Look at the clock again."""
+        self.said = Content("\n").join(_line(gauge) for gauge in self.model.gauges(figures.now()))
 
     def render(self) -> RenderResult:
-        return Content("\n").join(_line(gauge) for gauge in self.model.gauges(figures.now()))
+        return self.said
 
 
 def _line(gauge: Gauge) -> Content:

@@ -136,6 +136,8 @@ class Table(ScrollView, Generic[T], can_focus=True):
 
     def fill(self, rows: Sequence[T], *, follow: bool = False) -> None:
         """Show these rows; the cursor stays on the row that it is on. follow: on the last row it stays on the last."""
+        if rows == self._rows:
+            return
         at_end = not self._rows or self.cursor == len(self._rows) - 1
         on = self._names[self.cursor] if self._rows else None
         self._rows, self._names = rows, [self._name_of(row) for row in rows]
