@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 
-.PHONY: solve test check check-shared bench clean
+.PHONY: solve test check check-shared bench pictures clean
 
 solve: .venv/local  ## Install with the embedded model, and mend the program in examples/repair.
 	@echo "mending examples/repair/totals.py, so that it passes examples/repair/test_totals.py, with the embedded model:"
@@ -26,6 +26,9 @@ check-shared: .venv/dev  ## Check against the shared data sets, where they are.
 
 bench: .venv/dev  ## Measure what the README quotes.
 	$(BIN)/python -m benchmarks
+
+pictures: .venv/dev  ## Draw the pictures of the README anew.
+	$(BIN)/python -m tests.tui.drawing
 
 clean:
 	rm -rf .venv .links .tree build *.egg-info

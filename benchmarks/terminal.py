@@ -66,7 +66,7 @@ def terminal(command: Sequence[str], env: Mapping[str, str], keep: Sequence[int]
         termios.tcsetwinsize(0, SIZE)
         for descriptor in keep:
             os.set_inheritable(descriptor, True)
-        os.execvpe(command[0], command, {**env, "TERM": "xterm-256color", "COLORTERM": "truecolor"})
+        os.execvpe(command[0], tuple(command), {**env, "TERM": "xterm-256color", "COLORTERM": "truecolor"})
     shown = Terminal(pid, master, began)
     threading.Thread(target=shown.read, daemon=True).start()
     try:

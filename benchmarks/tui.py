@@ -1,7 +1,7 @@
 """The terminal UI: how soon it is there, how fast it answers a key, and what it takes while it looks on.
 
-`python -m benchmarks.tui [--quick]`. It runs in a terminal that nobody looks at: first on a database of 10,000 runs, with
-the service and without, then on runs in memory (benchmarks/watched.py), so that no service takes the processor from it.
+`python -m benchmarks.tui [--quick]`. It runs in a terminal that nobody looks at: first on a database of 10,000 runs,
+with the service and without, then on runs in memory (benchmarks/watched.py), so that no service takes its processor.
 Processor time stands beside what a busy machine delays.
 """
 

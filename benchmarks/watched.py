@@ -29,7 +29,7 @@ CALL = "0/500/critic/loss"
 class Streaming(Told):
     """Runs that all change all the time, and one that streams tokens, or calls as fast as they are taken."""
 
-    tell: int = 0
+    to: int = 0
     mode: str = "stream"
 
     async def changed(self, since: datetime) -> Sequence[RunRow]:
@@ -63,7 +63,7 @@ class Streaming(Told):
                     events += [call[0], *[Delta(run, CALL, "A word or two of it. ")] * 8, call[1]]
                     first += 2
                 yield events
-            os.write(self.tell, b"more\n")
+            os.write(self.to, b"more\n")
 
 
 class Watched(RefinerApp):
@@ -71,7 +71,7 @@ class Watched(RefinerApp):
 
     def __init__(self, source: Streaming) -> None:
         super().__init__(source, run=source.rows[0].id)
-        self._tell, self._at = source.tell, -1
+        self._tell, self._at = source.to, -1
 
     def post_display_hook(self) -> None:
         if isinstance(self.screen, RunScreen) and self.screen.model.last:
@@ -84,7 +84,7 @@ class Watched(RefinerApp):
 def main() -> None:
     mode, tell = sys.argv[1:]
     live = [replace(row, status="running", live=True) for row in rows(LIVE)]
-    source = Streaming(live, tell=int(tell), mode=mode)
+    source = Streaming(live, to=int(tell), mode=mode)
     Watched(source).run()
 
 
