@@ -11,6 +11,7 @@ from refiner.app.judge import SandboxJudge
 from refiner.config.paths import Paths, made
 from refiner.config.settings import Endpoint, Settings
 from refiner.domain.calls import Provider
+from refiner.domain.service import Reached
 from refiner.policies.presets import PRESETS
 from refiner.prompts import Prompts
 from refiner.providers.connect import connect
@@ -48,6 +49,10 @@ class Lines:
         self.settings = settings
         for (name, _), limiter in self._limiters.items():
             limiter.bound(*_bounds(name, settings))
+
+    def state(self) -> tuple[Reached, ...]:
+        """What is at each model now."""
+        return tuple(limiter.state(name) for (name, _), limiter in self._limiters.items())
 
     async def aclose(self) -> None:
         for line in self._lines.values():

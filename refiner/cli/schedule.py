@@ -19,13 +19,10 @@ def schedule() -> None:
 def list_(context: Context) -> None:
     """All that the settings ask for, with its last and its next time; the service need not run."""
     from refiner.service.chores import chores
-    from refiner.service.schedule import key, read_times, times_file
+    from refiner.service.schedule import read_times, times, times_file
 
     last, now = read_times(times_file(context.paths)), datetime.now(UTC)
-    rows = [
-        (each.name, each.cron.line, _done(last.get(key(each))), each.cron.after(now), each.what)
-        for each in chores(context.loaded)
-    ]
+    rows = [(each.name, each.cron.line, *times(each, last, now), each.what) for each in chores(context.loaded)]
     if context.json:
         return output.json_line(
             [
@@ -37,11 +34,6 @@ def list_(context: Context) -> None:
         ("NAME", "CRON", "LAST", "NEXT", "WHAT"),
         [(name, cron, _local(before), _local(after), what[:60]) for name, cron, before, after, what in rows],
     )
-
-
-def _done(moment: datetime | None) -> datetime | None:
-    # What was never done counts from when it was first seen, which is no whole minute as the times of crontab are.
-    return None if moment is None or moment.microsecond else moment
 
 
 def _local(moment: datetime | None) -> str:

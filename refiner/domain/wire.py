@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from refiner.domain.events import Delta, Event, Heard, Recorded
+from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
 
 if TYPE_CHECKING:
@@ -34,6 +35,24 @@ def row_of(told: dict[str, Any]) -> RunRow:
         created_at=datetime.fromisoformat(told["created_at"]),
         updated_at=datetime.fromisoformat(told["updated_at"]),
     )
+
+
+def service_json(state: ServiceState) -> dict[str, Any]:
+    """The service at a glance, as plain values."""
+    told: dict[str, Any] = _service().dump_python(state, mode="json")
+    return told
+
+
+def service_of(told: dict[str, Any]) -> ServiceState:
+    """What `service_json` made, read back. Raises ValueError where it is something else."""
+    return _service().validate_python(told)
+
+
+@cache
+def _service() -> "TypeAdapter[ServiceState]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ServiceState)
 
 
 @cache

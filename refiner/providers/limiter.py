@@ -8,6 +8,7 @@ import anyio
 from aiolimiter import AsyncLimiter
 
 from refiner.domain.errors import ProviderError
+from refiner.domain.service import Reached
 
 
 class AdaptiveLimiter:
@@ -24,6 +25,7 @@ class AdaptiveLimiter:
         self._cautious = float("inf")
         self._cuts = 0
         self._inside = 0
+        self._refused = 0
         self._waiting: OrderedDict[anyio.Event, None] = OrderedDict()
         self._rate = AsyncLimiter(per_minute, 60) if per_minute else None
 
@@ -41,6 +43,10 @@ class AdaptiveLimiter:
         """How many calls may be inside now."""
         return int(self._limit)
 
+    def state(self, model: str) -> Reached:
+        """What is at the model now."""
+        return Reached(model, self._inside, len(self._waiting), self.limit, self._most, self._refused)
+
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """A place among the calls; ProviderError raised inside tells how the call went."""
@@ -51,6 +57,7 @@ class AdaptiveLimiter:
                 await self._rate.acquire()
             yield
         except ProviderError as error:
+            self._refused += error.overloaded
             if error.overloaded and cuts == self._cuts:
                 self._cut()
             raise

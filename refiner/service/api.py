@@ -24,11 +24,14 @@ from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError
 from refiner.domain.events import Delta, RunStarted
 from refiner.domain.result import result_of
 from refiner.domain.run import Control, Limits, Plan
+from refiner.domain.service import ServiceState
 from refiner.domain.state import fold
+from refiner.domain.wire import service_json
 from refiner.providers.connect import resolve
 from refiner.service import answers
 from refiner.service.bodies import Behind, Budget, By, ForkAt, Heard, Last, Latest, Nothing, Once, Submission, Wanted
 from refiner.service.feed import Feed, SlowError
+from refiner.service.glance import Glance
 from refiner.service.openapi import LateError, NotJsonError, Operation, TooLargeError, description, routes
 from refiner.service.watch import Watch
 from refiner.service.workers import Workers
@@ -69,6 +72,7 @@ class Api:
     watch: Watch
     shutdown: Callable[[], None]
     loaded: Callable[[], Loaded]
+    glance: Glance
 
     def app(self) -> Starlette:
         handlers: dict[Any, Any] = {
@@ -89,6 +93,7 @@ class Api:
             Operation("GET", "/v1/runs", self.runs, list[answers.RunLine]),
             Operation("POST", "/v1/runs", self.submit, answers.Named, (201, 200)),
             Operation("GET", "/v1/events", self.events, None, media="text/event-stream"),
+            Operation("GET", "/v1/service", self.service, ServiceState),
             Operation("POST", "/v1/shutdown", self.end, answers.Ending, (202,)),
             Operation("GET", run, self.run, answers.RunResult),
             Operation("GET", f"{run}/events", self.run_events, list[answers.Recorded]),
@@ -185,6 +190,10 @@ class Api:
         }
         new = replace(limits, **{name: value for name, value in said.items() if value is not None})
         return await self._asked(run, "budget", by, new)
+
+    async def service(self) -> Response:
+        """The queue, the workers, what is at each provider, the schedules and the latest lines of the log."""
+        return _json(service_json(await self.glance.state()))
 
     async def end(self, nothing: Nothing) -> Response:
         """Shut the service down; its runs go on at its next start."""

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sys
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,9 @@ PARKED = "parked: "
 """How the note of a parked run begins."""
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("refiner.service")
+
+RECENT: deque[str] = deque(maxlen=200)
+"""The latest lines of this process's log."""
 
 _OURS = ("refiner", "uvicorn")
 _HARMFUL = re.compile(r"[^\x20-\x7e\n\u00a1-\u02ff\u0370-\u05ff]")
@@ -42,16 +46,15 @@ def configure(settings: Settings, *, quiet: bool = False, verbose: bool = False)
             text = text.replace(key, "***")
         return _HARMFUL.sub("?", without_keys(text))
 
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=first, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render, clean]
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    # An SDK that is told to debug logs whole prompts.
-    handler.addFilter(lambda record: record.name.startswith(_OURS) or record.levelno >= logging.WARNING)
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO
-    handler.setLevel(level)
+    handlers = {logging.StreamHandler(sys.stderr): render, _Remembering(): line}
+    for handler, form in handlers.items():
+        processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, form, clean]
+        handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=processors))
+        # An SDK that is told to debug logs whole prompts.
+        handler.addFilter(lambda record: record.name.startswith(_OURS) or record.levelno >= logging.WARNING)
+        handler.setLevel(level)
+    logging.basicConfig(handlers=handlers, level=logging.WARNING, force=True)
     logging.getLogger("refiner").setLevel(level)
     # asyncio warns of every reader that went away in mid-sentence.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
@@ -61,6 +64,11 @@ def configure(settings: Settings, *, quiet: bool = False, verbose: bool = False)
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
+
+
+class _Remembering(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        RECENT.append(self.format(record))
 
 
 def _keys(settings: Settings) -> list[str | None]:

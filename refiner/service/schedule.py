@@ -41,6 +41,13 @@ def key(chore: Chore) -> str:
     return f"{chore.name} {chore.cron.line}"
 
 
+def times(chore: Chore, last: Mapping[str, datetime], now: datetime) -> tuple[datetime | None, datetime]:
+    """When a chore was done last, and when it is due next."""
+    moment = last.get(key(chore))
+    # What was never done counts from when it was first seen, which is no whole minute as the times of crontab are.
+    return None if moment is None or moment.microsecond else moment, chore.cron.after(now)
+
+
 @dataclass(slots=True)
 class Clock:
     """Has the chores done. last: when each was due that was done last."""

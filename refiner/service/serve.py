@@ -22,6 +22,7 @@ from refiner.service.chores import House
 from refiner.service.cluster import check, cluster
 from refiner.service.door import Door
 from refiner.service.feed import Feed
+from refiner.service.glance import Glance
 from refiner.service.listening import alone, listening, peer_uid
 from refiner.service.logs import Logged, configure, log
 from refiner.service.queue import Local
@@ -106,7 +107,8 @@ async def serve(
                 notify(READY)
 
             with listening(paths.socket, own) as sock, bound(listen, paths.state) if listen else nullcontext() as tcp:
-                api = Api(store, workers, feed, watch, closing.set, lambda: loaded)
+                glance = Glance(store, workers, lines, clock)
+                api = Api(store, workers, feed, watch, closing.set, lambda: loaded, glance)
                 server = _server(Logged(Door(api.app(), tcp)))
                 if tcp:
                     log.info("listening over TCP", at=tcp.name, token=str(token_file(paths.state)))

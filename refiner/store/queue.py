@@ -8,6 +8,7 @@ from sqlalchemy import Connection, desc, func, insert, select, update
 
 from refiner.domain.events import Event, RunFinished, RunResumed, Steered
 from refiner.domain.run import Stop, StopReason, Word
+from refiner.domain.service import Waiting
 from refiner.domain.state import fold
 from refiner.store import journal, tables
 from refiner.store.owners import Owners
@@ -110,6 +111,14 @@ def end(connection: Connection, run: str, word: Word) -> None:
     connection.execute(update(tables.runs).where(tables.runs.c.id == run).values(held))
     events = ended if state.finished is None else (RunResumed(number), *ended)
     journal.write(connection, run, [journal.Append(run, datetime.now(UTC), events)])
+
+
+def first(connection: Connection, most: int) -> tuple[Waiting, ...]:
+    """The runs in the queue: the highest priority first, then the oldest."""
+    of = tables.runs.c
+    query = select(of.id, of.title, of.submitter, of.priority, of.queued_at).where(of.status == "queued")
+    rows = connection.execute(query.order_by(desc(of.priority), of.queued_at, of.id).limit(most))
+    return tuple(Waiting(row.id, row.title, row.submitter or "", row.priority, row.queued_at) for row in rows)
 
 
 def requeue(connection: Connection, run: str) -> None:

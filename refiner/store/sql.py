@@ -17,6 +17,7 @@ from ulid import ULID
 from refiner.domain.errors import NotFoundError, NotLiveError, UsageError
 from refiner.domain.events import Event, Recorded
 from refiner.domain.run import Control, Limits, Word
+from refiner.domain.service import Waiting
 from refiner.domain.store import RunRow
 from refiner.store import journal, queue, tables
 from refiner.store.address import address
@@ -167,6 +168,10 @@ class SqlStore:
         """The id of the latest event; 0 where there is none."""
         query = select(func.max(tables.events.c.id))
         return await self._read(lambda connection: connection.scalar(query) or 0)
+
+    async def in_queue(self, most: int) -> tuple[Waiting, ...]:
+        """The first of the runs that wait: the highest priority, then the oldest."""
+        return await self._read(partial(queue.first, most=most))
 
     async def probe(self) -> None:
         """Take the lock for a write that changes nothing. Raises StoreError where the database takes none."""

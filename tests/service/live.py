@@ -15,11 +15,14 @@ import structlog
 import uvicorn
 
 from refiner.app.plan import plan_of, task_of
-from refiner.app.world import opened
+from refiner.app.world import Lines, opened
 from refiner.config.sources import load
 from refiner.domain.events import Event, Note, RunStarted
 from refiner.service.api import Api
+from refiner.service.chores import House
 from refiner.service.feed import Feed
+from refiner.service.glance import Glance
+from refiner.service.schedule import clock_of
 from refiner.service.watch import Watch
 from refiner.service.workers import Workers
 from refiner.store.sql import SqlStore
@@ -88,12 +91,15 @@ def living() -> Iterator[Live]:
 
     async def main() -> None:
         loaded = load()
-        async with opened(loaded.settings, loaded.paths) as world:
+        lines = Lines(loaded.settings, loaded.paths)
+        async with opened(loaded.settings, loaded.paths, lines=lines) as world:
             assert isinstance(world.store, SqlStore)
             feed = Feed(world.store)
             workers = Workers(world, world.store, feed, 1)
             watch = Watch(loaded, world, world.store, workers, feed)
-            api = Api(world.store, workers, feed, watch, lambda: None, lambda: loaded)
+            clock = clock_of(House(loaded, world.store, workers))
+            glance = Glance(world.store, workers, lines, clock)
+            api = Api(world.store, workers, feed, watch, lambda: None, lambda: loaded, glance)
             sock = socket.create_server(("127.0.0.1", 0))
             server.append(_Quiet(uvicorn.Config(api.app(), ws="none", lifespan="off", log_config=None)))
             beside = [asyncio.create_task(work()) for work in (feed.run, watch.run)]
