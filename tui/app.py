@@ -17,10 +17,11 @@ from refiner.tui.palette import RunsProvider
 from refiner.tui.screens.help import HelpScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.screens.runs import RunsScreen
+from refiner.tui.screens.service import ServiceScreen
 from refiner.tui.source import Source
 from refiner.tui.widgets.table import Table
 
-PLACES = {"runs": RunsScreen}
+PLACES: Mapping[str, type[RunsScreen | ServiceScreen]] = {"runs": RunsScreen, "service": ServiceScreen}
 """The screens that one can go to from everywhere, each made with the source; a run's own lies on top of one."""
 
 
@@ -34,6 +35,10 @@ class RefinerApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (Textual declares it so)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p,colon", "command_palette", "Go to", id="palette", tooltip="Go anywhere, do anything"),
+        *(
+            Binding(f"f{number}", f"place('{name}')", name.capitalize(), id=name, tooltip=f"To the {name}", show=False)
+            for number, name in enumerate(PLACES, 2)
+        ),
         Binding("f1,question_mark", "help", "Help", id="help", tooltip="Every key of this screen"),
         Binding("q,ctrl+q", "quit", "Quit", id="quit", tooltip="Leave; no run is ended by that"),
     ]
@@ -88,6 +93,9 @@ class RefinerApp(App[None]):
             self.notify(str(error), severity="error", markup=False)
         else:
             self.open_run(run)
+
+    def action_place(self, name: str) -> None:
+        self.switch_mode(name)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(self.screen))

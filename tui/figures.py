@@ -34,5 +34,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def until(at: datetime) -> str:
+    return duration((at - now()).total_seconds())
+
+
 def age(at: datetime) -> str:
     return duration((now() - at).total_seconds())

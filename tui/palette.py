@@ -30,13 +30,14 @@ class RunsProvider(Provider):
                 yield Hit(score, Content(name), partial(self._open, row.id), text=name, help=row.status)
 
     def _rows(self) -> list[RunRow]:
-        return [
-            row for screen in self.app.screen_stack if isinstance(screen, RunsScreen) for row in screen.runs.values()
-        ]
+        return list(self._screen.runs.values())
 
     def _open(self, run: str) -> None:
-        source = next(screen.source for screen in self.app.screen_stack if isinstance(screen, RunsScreen))
-        self.app.push_screen(RunScreen(source, run))
+        self.app.push_screen(RunScreen(self._screen.source, run))
+
+    @property
+    def _screen(self) -> RunsScreen:
+        return next(screen for screen in self.app.get_screen_stack("runs") if isinstance(screen, RunsScreen))
 
 
 def _name(row: RunRow) -> str:

@@ -1,6 +1,6 @@
 """The service as a source: requests in threads, events as they come."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,8 +14,9 @@ from refiner.client.streaming import streamed
 from refiner.domain.errors import DaemonError
 from refiner.domain.events import Heard
 from refiner.domain.run import Control, Limits
+from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
-from refiner.domain.wire import row_of
+from refiner.domain.wire import row_of, service_of
 
 MOST_CHANGED = 1_000
 """Runs that are asked for at a time when something changed."""
@@ -38,8 +39,11 @@ class Service:
         told = await anyio.to_thread.run_sync(self.client.get, f"/v1/runs/{quote(prefix, safe='@')}")
         return str(told["id"])
 
-    def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
+    def follow(self, run: str, after: int = 0) -> AsyncGenerator[Sequence[Heard], None]:
         return streamed(self.client, run, after)
+
+    async def service_state(self) -> ServiceState:
+        return service_of(await anyio.to_thread.run_sync(self.client.get, "/v1/service"))
 
     async def ask(self, run: str, control: Control) -> None:
         await anyio.to_thread.run_sync(self.client.post, f"/v1/runs/{run}/{control}")

@@ -1,11 +1,12 @@
 """Where the screens get their runs from, whatever is behind it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from refiner.domain.events import Heard
 from refiner.domain.run import Control, Limits
+from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
 
 
@@ -32,8 +33,13 @@ class Source(Protocol):
         """The id that a prefix (or "@", the latest) stands for. Raises NotFoundError or AmbiguousError."""
         ...
 
-    def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
-        """What happens in a run behind the event with that id, as much at a time as there is; it has no end."""
+    def follow(self, run: str, after: int = 0) -> AsyncGenerator[Sequence[Heard], None]:
+        """What happens in a run behind the event with that id, as much at a time as there is, or nothing; it has no
+        end."""
+        ...
+
+    async def service_state(self) -> ServiceState:
+        """The service at a glance. Raises DaemonError where there is none."""
         ...
 
     async def ask(self, run: str, control: Control) -> None:

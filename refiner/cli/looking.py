@@ -1,7 +1,7 @@
 """The database as a source of the terminal UI, where no service is: read and followed, never made or upgraded."""
 
 import getpass
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from refiner.config.paths import Paths, exists
 from refiner.domain.errors import DaemonError, NotFoundError
 from refiner.domain.events import Heard
 from refiner.domain.run import Control, Limits
+from refiner.domain.service import ServiceState
 from refiner.domain.state import fold
 from refiner.domain.store import RunRow
 
@@ -44,13 +45,16 @@ class Database:
     async def find(self, prefix: str) -> str:
         return await (await self._there()).find(prefix)
 
-    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
+    async def follow(self, run: str, after: int = 0) -> AsyncGenerator[Sequence[Heard], None]:
         store = await self._there()
         while True:
-            if events := await store.events(run, after):
-                after = events[-1].id
-                yield events
+            events = await store.events(run, after)
+            after = events[-1].id if events else after
+            yield events
             await anyio.sleep(POLL)
+
+    async def service_state(self) -> ServiceState:
+        raise _unserved()
 
     async def ask(self, run: str, control: Control) -> None:
         store = await self._there()

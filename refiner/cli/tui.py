@@ -8,7 +8,7 @@ import click
 
 from refiner.cli import output
 from refiner.cli.options import Context, common
-from refiner.domain.errors import DaemonError, UsageError
+from refiner.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from refiner.tui.source import Source
@@ -34,14 +34,9 @@ def tui(context: Context, run: str | None) -> int:
 
 
 def _source(context: Context) -> "Source":
+    from refiner.cli.looking import Database
     from refiner.client.client import Client
+    from refiner.tui.nearest import Nearest
     from refiner.tui.service import Service
 
-    client = Client(context.paths.socket)
-    try:
-        client.get("/version")
-    except DaemonError:
-        from refiner.cli.looking import Database
-
-        return Database(context.paths)
-    return Service(client)
+    return Nearest(Service(Client(context.paths.socket)), Database(context.paths))

@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from refiner.client.client import Client
 from refiner.domain.errors import DaemonError, RefinerError
@@ -14,7 +14,7 @@ WAITING = 2_000
 """Events that wait to be taken; the thread reads no further then, and the service drops a reader that is too slow."""
 
 
-async def streamed(client: Client, run: str, after: int) -> AsyncIterator[list[Heard]]:
+async def streamed(client: Client, run: str, after: int) -> AsyncGenerator[list[Heard], None]:
     """What happens in a run behind the event with that id, as much at a time as has come meanwhile.
 
     Raises DaemonError when the service says goodbye or is gone, and the error that it tells otherwise.

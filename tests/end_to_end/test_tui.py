@@ -11,12 +11,16 @@ from refiner.cli.looking import Database
 from refiner.client.client import Client
 from refiner.config.paths import Paths
 from refiner.domain.errors import DaemonError, StoreError, UsageError
+from refiner.domain.run_model import model_of
+from refiner.domain.wire import recorded
+from refiner.tui import nearest
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.screens.runs import RunsScreen
 from refiner.tui.service import Service
-from tests.end_to_end.model import MENDED, QUESTION, mending
+from refiner.tui.widgets.bar import Bar
+from tests.end_to_end.model import MENDED, QUESTION, mending, phase
 from tests.end_to_end.program import Process, Program
-from tests.scripted import Scripted
+from tests.scripted import STALL, Asked, Outcome, Scripted
 from tests.tui.snapshots import playing, settled
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +97,47 @@ async def test_without_a_service_the_database_is_followed(
             await database.ask(screen.run, "resume")
         with pytest.raises(UsageError, match="not being worked on"):
             await database.ask(screen.run, "pause")
+
+
+async def test_the_database_is_followed_while_the_service_is_away(
+    scripted: Scripted,
+    client: Client,
+    serve: Callable[[], Process],
+    refiner: Program,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nearest, "AGAIN", 0.2)
+    scripted.script = mending
+    first = refiner("solve", QUESTION, "--json").json["id"]
+    source = nearest.Nearest(Service(client), database)
+    async with playing(source) as pilot:
+        runs = pilot.app.screen
+        assert isinstance(runs, RunsScreen)
+        await settled(pilot, lambda: first in runs.runs)
+        assert source.name == "database, no service"
+        await pilot.press("f3")
+        await settled(pilot, lambda: pilot.app.screen.has_class("-empty"))
+        services = [serve()]
+        await settled(pilot, lambda: "workers busy" in pilot.app.screen.query_one(Bar).told)
+
+        def killing(asked: Asked) -> Outcome:
+            if phase(asked) == "update" and len(services) == 1:
+                services[0].signal(signal.SIGKILL)
+                return STALL
+            return mending(asked)
+
+        scripted.script = killing
+        run = await source.submit({"input": QUESTION, "settings": {"strategy": "refine"}})
+        await pilot.app.push_screen(screen := RunScreen(source, run))
+        await settled(pilot, lambda: "lost the service: database, trying again in" in source.name)
+        services[0].wait()
+        services.append(serve())
+        await settled(pilot, lambda: screen.model.state.status == "done")
+        assert source.name == "service"
+        told = [recorded(each) for each in client.get(f"/v1/runs/{run}/events")]
+        assert (screen.model.state, screen.model.calls) == (model_of(told).state, model_of(told).calls)
+        assert screen.model.state.resumptions == 1
 
 
 async def test_a_database_of_another_version_is_left_as_it_is(refiner: Program, database: Database) -> None:

@@ -7,10 +7,11 @@ from textual_diff_view import DiffView
 
 from refiner.domain.events import Delta, Heard
 from refiner.domain.run import Stop, StopReason
+from refiner.domain.service import ServiceState
 from refiner.tui.screens.runs import RunsScreen
 from refiner.tui.widgets.bar import Bar
 from tests.tui.snapshots import Pictures, opened, playing, settled
-from tests.tui.told import Story, mended, mending, plan, rows, voting, writing
+from tests.tui.told import Story, at_work, mended, mending, plan, rows, voting, writing
 from tests.tui.told_source import told
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +68,16 @@ async def test_runs(count: int, pictures: Pictures) -> None:
         screen = pilot.app.screen
         assert isinstance(screen, RunsScreen)
         await settled(pilot, lambda: len(screen.runs) == count)
+        await pictures.of(pilot)
+
+
+@pytest.mark.parametrize("state", [None, at_work()], ids=["none", "busy"])
+async def test_service(state: ServiceState | None, pictures: Pictures) -> None:
+    source = told(rows(3))
+    source.state = state
+    async with playing(source) as pilot:
+        await pilot.press("f3")
+        await settled(pilot, lambda: bool(pilot.app.screen.query_one(Bar).told))
         await pictures.of(pilot)
 
 

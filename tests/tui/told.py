@@ -23,6 +23,7 @@ from refiner.domain.events import (
     Selected,
 )
 from refiner.domain.run import Limits, Models, Phase, Plan, Stop, StopReason, Verdict
+from refiner.domain.service import Reached, Recurring, ServiceState, Waiting
 from refiner.domain.store import RunRow
 from refiner.domain.task import Kind, Task
 
@@ -150,3 +151,21 @@ def rows(count: int) -> list[RunRow]:
         )
         for number in range(count)
     ]
+
+
+def at_work() -> ServiceState:
+    """A service that has runs waiting, a provider that is overloaded, and something to tell."""
+    queue = (
+        Waiting("r-0003", "Mend [b]total()[/b]\x1b[31m", "ann", 5, BEGAN),
+        Waiting("r-0004", "How many primes are below 50?", "schedules.digest", 0, BEGAN - timedelta(hours=1)),
+    )
+    providers = (Reached(MODEL, 12, 3, 12, 64, 2), Reached("local:qwen", 1, 0, 8, 8, 0))
+    soon = BEGAN + timedelta(minutes=4)
+    schedules = (
+        Recurring("upkeep.sweep", "adopt the runs of dead services", "*/5 * * * *", BEGAN, soon),
+        Recurring("schedules.digest", "solve digest.md", "0 7 * * mon-fri", None, BEGAN + timedelta(hours=19)),
+    )
+    log = tuple(
+        f'time=2026-11-28T12:00:{number:02}Z level=info event="run begun" run=r-{number}' for number in range(30)
+    )
+    return ServiceState(8, 8, 2, queue, providers, schedules, log)

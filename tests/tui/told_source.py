@@ -1,7 +1,7 @@
 """A source in memory: tells what a test gives it, and remembers what it was asked."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ import anyio
 from refiner.domain.errors import DaemonError, NotFoundError
 from refiner.domain.events import Heard
 from refiner.domain.run import Control, Limits
+from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
 
 
@@ -22,6 +23,7 @@ class Told:
     parts: deque[Sequence[Heard] | DaemonError] = field(default_factory=deque)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     name: str = "service"
+    state: ServiceState | None = None
     news: anyio.Event = field(default_factory=anyio.Event)
 
     def tell(self, *what: Heard) -> None:
@@ -44,7 +46,7 @@ class Told:
                 return row.id
         raise NotFoundError(f"no run is called {prefix!r}")
 
-    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
+    async def follow(self, run: str, after: int = 0) -> AsyncGenerator[Sequence[Heard], None]:
         self.asked.append(("follow", run, after))
         while True:
             while self.parts:
@@ -54,6 +56,11 @@ class Told:
                 yield part
             self.news = anyio.Event()
             await self.news.wait()
+
+    async def service_state(self) -> ServiceState:
+        if self.state is None:
+            raise DaemonError("gone")
+        return self.state
 
     async def ask(self, run: str, control: Control) -> None:
         self.asked.append((control, run))

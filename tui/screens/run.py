@@ -75,7 +75,7 @@ class RunScreen(Screen[None]):
         self.run = run
 
     def compose(self) -> ComposeResult:
-        yield Bar(self.source.name, f"Run {self.run}")
+        yield Bar(self.source, f"Run {self.run}")
         with Container(id="parts"):
             with Vertical(id="left"):
                 yield Table(columns(self._beat), name_of, id="iterations")

@@ -94,7 +94,7 @@ class RunsScreen(Screen[None]):
         self.source = source
 
     def compose(self) -> ComposeResult:
-        yield Bar(self.source.name, "Runs")
+        yield Bar(self.source, "Runs")
         yield Input(placeholder="words that a run has to hold", id="words")
         yield Table(COLUMNS, lambda row: row.id, id="runs")
         yield Static(EMPTY, id="empty", markup=False)

@@ -6,6 +6,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from refiner.domain.harmless import line
+from refiner.tui.source import Source
 
 
 class Bar(Widget):
@@ -26,11 +27,19 @@ class Bar(Widget):
     place: reactive[str] = reactive("")
     told: reactive[str] = reactive("")
     lost: reactive[int | None] = reactive(None)
+    source: reactive[str] = reactive("")
 
-    def __init__(self, source: str, place: str) -> None:
+    def __init__(self, source: Source, place: str) -> None:
         super().__init__()
         self._source = source
+        self.set_reactive(Bar.source, source.name)
         self.set_reactive(Bar.place, place)
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._look)
+
+    def _look(self) -> None:
+        self.source = self._source.name
 
     def watch_lost(self, lost: int | None) -> None:
         self.set_class(lost is not None, "-lost")
@@ -42,7 +51,7 @@ class Bar(Widget):
         self.lost = left
 
     def render(self) -> RenderResult:
-        state = self._source if self.lost is None else f"lost the {self._source}: trying again in {self.lost} s"
+        state = self.source if self.lost is None else f"lost the {self.source}: trying again in {self.lost} s"
         left = " · ".join(part for part in ("refiner", self.place, line(self.told)) if part)
         right = Content(state)
         room = max(0, self.size.width - right.cell_length - 1)

@@ -26,6 +26,13 @@ class Words(VerticalScroll):
         """A text that is complete; head: a line above it."""
         self._update(Content(clean(text)), head)
 
+    def tail(self, text: str) -> None:
+        """A text whose end matters; who looks at its end stays there."""
+        at_end = self.scroll_y >= self.max_scroll_y - 1
+        self._update(Content(clean(text)), "")
+        if at_end:
+            self.scroll_end(animate=False)
+
     def grow(self, writing: Writing, head: str = "") -> None:
         """A text that is being written; who looks at its end stays there."""
         at_end = self.scroll_y >= self.max_scroll_y - 1
