@@ -14,6 +14,7 @@ from textual.theme import BUILTIN_THEMES
 
 from refiner.domain.errors import RefinerError, UsageError
 from refiner.tui.palette import RunsProvider
+from refiner.tui.screens.compare import CompareScreen
 from refiner.tui.screens.help import HelpScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.screens.runs import RunsScreen
@@ -103,6 +104,6 @@ class RefinerApp(App[None]):
 
 def bindings() -> Iterator[Binding]:
     """Every key that there is, so that each can be another one in refiner.toml."""
-    kinds: tuple[type[DOMNode], ...] = (RefinerApp, *PLACES.values(), RunScreen, HelpScreen, Table)
+    kinds: tuple[type[DOMNode], ...] = (RefinerApp, *PLACES.values(), RunScreen, CompareScreen, HelpScreen, Table)
     for kind in kinds:
         yield from (binding for binding in kind.BINDINGS if isinstance(binding, Binding))

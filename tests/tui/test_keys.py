@@ -9,15 +9,17 @@ from refiner.domain.errors import UsageError
 from refiner.domain.run_model import CRITIQUE
 from refiner.domain.store import RunRow
 from refiner.tui.app import RefinerApp, bindings
+from refiner.tui.screens.compare import CompareScreen
 from refiner.tui.screens.help import HelpScreen
 from refiner.tui.screens.run import TABS, RunScreen
 from refiner.tui.screens.runs import RunsScreen
+from refiner.tui.screens.service import ServiceScreen
 from refiner.tui.widgets.bar import Bar
 from refiner.tui.widgets.diff import Diff
 from refiner.tui.widgets.table import Table
 from refiner.tui.widgets.words import Words
 from tests.tui.snapshots import opened, playing, settled
-from tests.tui.told import mended, rows, writing
+from tests.tui.told import at_work, mended, mending, rows, writing
 from tests.tui.told_source import told
 
 pytestmark = pytest.mark.anyio
@@ -189,3 +191,41 @@ def test_what_is_not_there() -> None:
         RefinerApp(told(), theme="pink")
     with pytest.raises(UsageError, match="did you mean 'filter'"):
         RefinerApp(told(), keys={"filtr": "f"})
+
+
+async def test_two_marked_runs_are_compared() -> None:
+    source = told(rows(5), mended().events, mending().events)
+    async with playing(source) as pilot:
+        await listing(pilot, 5)
+        await pilot.press("space", "c")
+        assert isinstance(pilot.app.screen, RunsScreen)
+        await pilot.press("down", "space", "c")
+        await settled(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        screen = pilot.app.screen
+        assert isinstance(screen, CompareScreen)
+        await settled(pilot, lambda: all(model.last for model in screen.models))
+        assert {asked[1] for asked in source.asked} == set(screen.runs) == {"r-0000", "r-0002"}
+        diff = screen.query_one(Diff)
+        await pilot.press("u")
+        assert diff.split
+        await pilot.press("escape")
+        await settled(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+
+
+async def test_the_palette_and_the_keys_go_anywhere() -> None:
+    source = told(rows(3), mended().events)
+    source.state = at_work()
+    async with playing(source) as pilot:
+        await listing(pilot, 3)
+        await pilot.press("f3")
+        await settled(pilot, lambda: isinstance(pilot.app.screen, ServiceScreen))
+        await settled(pilot, lambda: "2 waiting" in pilot.app.screen.query_one(Bar).told)
+        await pilot.press("enter")
+        await settled(pilot, lambda: ("follow", "r-0003", 0) in source.asked)
+        await pilot.press("escape", "colon", *"r-0002")
+        offered = pilot.app.screen.query_one(CommandList)
+        await settled(pilot, lambda: offered.option_count == 1)
+        await pilot.press("enter")
+        await settled(pilot, lambda: ("follow", "r-0002", 0) in source.asked)
+        await pilot.press("escape", "escape")
+        await settled(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))

@@ -7,7 +7,9 @@ from textual_diff_view import DiffView
 
 from refiner.domain.events import Delta, Heard
 from refiner.domain.run import Stop, StopReason
+from refiner.domain.run_model import model_of
 from refiner.domain.service import ServiceState
+from refiner.tui.screens.compare import CompareScreen
 from refiner.tui.screens.runs import RunsScreen
 from refiner.tui.widgets.bar import Bar
 from tests.tui.snapshots import Pictures, opened, playing, settled
@@ -79,6 +81,16 @@ async def test_service(state: ServiceState | None, pictures: Pictures) -> None:
         await pilot.press("f3")
         await settled(pilot, lambda: bool(pilot.app.screen.query_one(Bar).told))
         await pictures.of(pilot)
+
+
+async def test_compare(pictures: Pictures) -> None:
+    source = told(rows(7), mending().events, mended().events)
+    async with playing(source) as pilot:
+        screen = CompareScreen(source, ("r-0001", "r-0003"))
+        await pilot.app.push_screen(screen)
+        await settled(pilot, lambda: all(model.last for model in screen.models))
+        screen.models = (model_of(mending().events[:8]), model_of(mended().events))
+        await pictures.of(pilot, ready=lambda: bool(screen.query(DiffView)))
 
 
 async def test_help(pictures: Pictures) -> None:

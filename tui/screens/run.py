@@ -186,8 +186,7 @@ class RunScreen(Screen[None]):
         await self._show()
 
     async def action_split(self) -> None:
-        diff = self.query_one(Diff)
-        diff.split = {None: True, True: False, False: None}[diff.split]
+        self.query_one(Diff).turn()
         await self._show()
 
     @on(Table.Moved, "#iterations")

@@ -15,6 +15,7 @@ from refiner.domain.store import RunRow
 from refiner.tui import figures
 from refiner.tui.link import kept
 from refiner.tui.runs import ORDERS, UNDER_WAY, listed
+from refiner.tui.screens.compare import CompareScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.source import Source
 from refiner.tui.widgets.bar import Bar
@@ -75,6 +76,7 @@ class RunsScreen(Screen[None]):
         Binding("slash", "filter", "Filter", id="filter", tooltip="Show only runs that hold some words"),
         Binding("S", "sort", "Sort", id="sort", tooltip="Order by the next column; a click on its head does too"),
         Binding("space", "mark", "Mark", id="mark", tooltip="Mark a run, to do something with several at once"),
+        Binding("c", "compare", "Compare", id="compare", tooltip="Put two marked runs side by side"),
         Binding("escape", "clear", "Clear", id="clear", tooltip="Drop the filter and the marks", show=False),
     ]
     CSS = """
@@ -164,6 +166,14 @@ class RunsScreen(Screen[None]):
 
     def action_mark(self) -> None:
         self.query_one(Table).action_mark()
+
+    def action_compare(self) -> None:
+        table: Table[RunRow] = self.query_one(Table)
+        marked = [row.id for row in table.rows if row.id in table.marked]
+        if len(marked) == 2:
+            self.app.push_screen(CompareScreen(self.source, (marked[0], marked[1])))
+        else:
+            self.notify(f"mark two runs, each with the space bar: {len(marked)} are marked", severity="warning")
 
     def action_clear(self) -> None:
         self.query_one(Table).marked = frozenset()

@@ -31,23 +31,41 @@ class Diff(VerticalScroll):
         """Draw it anew where it is another one."""
         step = row.step if row else None
         before = _before(model, row, self.base)
-        shown = (before, step, self.split)
+        if step is None:
+            await self._draw("the candidate is still being made" if row else "there is no candidate yet")
+        elif before is None:
+            await self._draw("a first draft: nothing to compare it with")
+        else:
+            names = tuple(f"{each.candidate.chain}/{each.candidate.index}" for each in (before, step))
+            kind = model.state.plan.task.kind if model.state.plan else Kind.TEXT
+            await self._draw("", (names[0], names[1]), (before.candidate.text, step.candidate.text), kind)
+
+    async def between(self, runs: tuple[str, str], texts: tuple[str | None, str | None], kind: Kind) -> None:
+        """The answers of two runs; None is one that is not there yet."""
+        missing = [run for run, text in zip(runs, texts, strict=True) if text is None]
+        if missing:
+            await self._draw(f"no answer yet: {' and '.join(missing)}")
+        else:
+            await self._draw("", runs, (texts[0] or "", texts[1] or ""), kind)
+
+    def turn(self) -> None:
+        """Side by side, unified, or as there is room, in turn."""
+        self.split = {None: True, True: False, False: None}[self.split]
+
+    async def _draw(
+        self, said: str, names: tuple[str, str] = ("", ""), texts: tuple[str, str] = ("", ""), kind: Kind = Kind.TEXT
+    ) -> None:
+        shown = (said, names, texts, self.split)
         if shown == self._shown:
             return
         self._shown = shown
-        told = self.query_one(Static)
+        same = texts[0] == texts[1]
+        self.query_one(Static).update(said or ("the two are the same" if same else f"{names[0]} → {names[1]}"))
         await self.query(DiffView).remove()
-        if step is None:
-            told.update("the candidate is still being made" if row else "there is no candidate yet")
-        elif before is None or before.candidate.text == step.candidate.text:
-            told.update("a first draft: nothing to compare it with" if before is None else "the two are the same")
-        else:
-            names = [f"{each.candidate.chain}/{each.candidate.index}" for each in (before, step)]
-            told.update(f"{names[0]} → {names[1]}")
-            kind = model.state.plan.task.kind if model.state.plan else Kind.TEXT
+        if not same:
             end = "py" if kind is Kind.CODE else "txt"
-            texts = [clean(each.candidate.text) for each in (before, step)]
-            view = DiffView(f"{names[0]}.{end}", f"{names[1]}.{end}", *texts, split=bool(self.split))
+            files = [f"{name}.{end}" for name in names]
+            view = DiffView(*files, *map(clean, texts), split=bool(self.split), annotations=True)
             view.auto_split = self.split is None
             await view.prepare()
             await self.mount(view)

@@ -11,7 +11,7 @@ from refiner.tui import figures
 BAR = 10
 """Characters of a full bar."""
 
-_SAID = {
+SAID = {
     "calls": lambda used: f"{used:.0f}",
     "tokens": figures.tokens,
     "cost": figures.dollars,
@@ -42,7 +42,7 @@ class Gauges(Widget):
 
 
 def _line(gauge: Gauge) -> Content:
-    said = _SAID[gauge.name]
+    said = SAID[gauge.name]
     used = figures.UNKNOWN if gauge.used is None else said(gauge.used)
     if gauge.share is None:
         return Content(f"{gauge.name:<7}{used:>8}")

@@ -4,7 +4,7 @@ from refiner.domain.run_model import Row
 from refiner.tui import figures
 from refiner.tui.widgets.table import Cell, Column, Tone
 
-_MARKS: dict[str, tuple[str, Tone]] = {
+MARKS: dict[str, tuple[str, Tone]] = {
     "accepted": ("✓", "good"),
     "rejected": ("✗", "bad"),
     "best": ("★", "good"),
@@ -22,7 +22,7 @@ def columns(beat: "list[int]") -> tuple[Column[Row], ...]:
     """beat: the one number in it says how often the throbber has turned."""
 
     def mark(row: Row) -> Cell:
-        sign, tone = _MARKS[row.mark]
+        sign, tone = MARKS[row.mark]
         return Cell(THROBBER[beat[0] % len(THROBBER)] if row.mark == "live" else sign, tone)
 
     return (
