@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +19,7 @@ from refiner.domain.errors import DaemonError, ProviderError, RefinerError, Sand
 if TYPE_CHECKING:
     from refiner.app.forecast import Forecast
     from refiner.cli.progress import Progress
+    from refiner.cli.stage import Stage
     from refiner.config.sources import Loaded
     from refiner.domain.events import Heard, Recorded
     from refiner.domain.result import Result
@@ -84,7 +86,7 @@ def _solving(command: F) -> F:
 @click.option("--daemon/--no-daemon", default=None, help="Whether the service runs it.")
 @click.option("--detach", is_flag=True, help="Leave it to the service, and print its id.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run.")
-@click.option("--tui", is_flag=True, hidden=True)
+@click.option("--tui", is_flag=True, help="Watch and steer it in the terminal UI; leaving that ends no run.")
 @common
 def solve(
     context: Context,
@@ -110,7 +112,7 @@ def solve(
     --tests, or a Python file, the answer is a program.
     """
     if tui:
-        raise UsageError("the terminal UI is not in this version")
+        _staged(jsonl=jsonl, dry_run=dry_run, daemon=daemon, detach=detach)
     if detach and (output or in_place or patch):
         raise UsageError("--detach leaves the answer with the service: leave -o, -i and --patch out")
     if resume:
@@ -120,7 +122,7 @@ def solve(
         said = [f"--{name.replace('_', '-')}" for name in given if name not in ("model", "base_url")]
         if input_ is not None or said:
             raise UsageError(f"--resume takes no {'input' if input_ is not None else said[0]}: the run has its own")
-        return resumed(context, resume, output, jsonl=jsonl)
+        return resumed(context, resume, output, jsonl=jsonl, tui=tui)
     judged = {name: flags.pop(name) for name in ("tests", "check")}
     loaded = context.load({**flags, **({"sandbox": {"layer": sandbox}} if sandbox else {})})
     task, source = code_task(input_, judged, loaded.settings.answer_type, context.note, output) or (None, None)
@@ -135,8 +137,19 @@ def solve(
         return _submitted(context, loaded, task, target, detach=detach, jsonl=jsonl)
     plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
     with target.held():
-        work = partial(_solved, context, loaded, plan, target, jsonl=jsonl, dry_run=dry_run, yes=yes, no_input=no_input)
-        return in_loop(work)
+        ways = {"jsonl": jsonl, "tui": tui, "dry_run": dry_run, "yes": yes, "no_input": no_input}
+        return in_loop(partial(_solved, context, loaded, plan, target, **ways))
+
+
+def _staged(**others: bool | None) -> None:
+    """Raises UsageError for what --tui does not go with, and where there is no terminal."""
+    from refiner.cli.stage import terminal
+
+    for name, given in others.items():
+        if given:
+            raise UsageError(f"--tui shows a run of this process: leave --{name.replace('_', '-')} out")
+    with terminal():
+        pass
 
 
 def _submitted(context: Context, loaded: "Loaded", task: "Task", target: Target, *, detach: bool, jsonl: bool) -> int:
@@ -178,9 +191,9 @@ def _progress(context: Context, past: "Sequence[Recorded]" = ()) -> "Progress":
     return Progress(live=live, verbose=context.verbose and not context.quiet, quiet=context.quiet, model=model_of(past))
 
 
-def resumed(context: Context, run: str, file: Path | None = None, *, jsonl: bool = False) -> int:
+def resumed(context: Context, run: str, file: Path | None = None, *, jsonl: bool = False, tui: bool = False) -> int:
     """Go on with a run where it was interrupted; one that is done is shown as it is. file: where its program goes."""
-    return in_loop(partial(_resumed, context, run, file, jsonl=jsonl))
+    return in_loop(partial(_resumed, context, run, file, jsonl=jsonl, tui=tui))
 
 
 async def _solved(
@@ -190,6 +203,7 @@ async def _solved(
     target: Target,
     *,
     jsonl: bool,
+    tui: bool,
     dry_run: bool,
     yes: bool,
     no_input: bool,
@@ -216,10 +230,10 @@ async def _solved(
         if world.judge and plan.task.kind == "code":
             await world.judge()
         run = await create(world, plan)
-        return await _driven(context, world, run, target, jsonl=jsonl)
+        return await _driven(context, world, run, target, jsonl=jsonl, tui=tui)
 
 
-async def _resumed(context: Context, prefix: str, file: Path | None, *, jsonl: bool) -> int:
+async def _resumed(context: Context, prefix: str, file: Path | None, *, jsonl: bool, tui: bool) -> int:
     from refiner.app.source import of_program
     from refiner.app.world import opened
     from refiner.domain.result import result_of
@@ -238,10 +252,10 @@ async def _resumed(context: Context, prefix: str, file: Path | None, *, jsonl: b
                 context.note(f"run {run} is done; there is nothing to resume")
                 return _print(context, result_of(run, state), target, jsonl=jsonl)
             await world.store.claim(run)
-            return await _driven(context, world, run, target, jsonl=jsonl)
+            return await _driven(context, world, run, target, jsonl=jsonl, tui=tui)
 
 
-async def _driven(context: Context, world: "World", run: str, target: Target, *, jsonl: bool) -> int:
+async def _driven(context: Context, world: "World", run: str, target: Target, *, jsonl: bool, tui: bool) -> int:
     from refiner.cli.signals import AbortedError, steered
     from refiner.domain.events import Heard, Recorded
     from refiner.domain.result import result_of
@@ -253,24 +267,31 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
     if not world.isolated and plan and plan.task.kind == "code":
         context.note("warning: foreign code runs without a sandbox, as you asked (sandbox.layer = off)")
     progress = _progress(context, past)
+    stage = _stage(context, world, run, past, progress) if tui else None
 
     def listener(heard: Heard) -> None:
-        progress(heard)
+        if stage:
+            stage.heard(heard)
+        if stage is None or stage.left:
+            progress(heard)
         if jsonl and isinstance(heard, Recorded):
             output.event(heard)
 
     def told(text: str) -> None:
+        if stage:
+            stage.leave()
         progress.clear()
         context.note(text)
 
     async def drive(started: Callable[["RunContext"], None]) -> "RunState":
         for recorded in past if jsonl else ():
             output.event(recorded)
-        return await resume_run(world, run, listener, started, streams=progress.live)
+        return await resume_run(world, run, listener, started, streams=progress.live or tui)
 
     failure: RefinerError | None = None
     try:
-        await steered(world.store, run, drive, told)
+        async with stage.shown(context) if stage else nullcontext():
+            await steered(world.store, run, drive, told)
     except RefinerError as error:
         if error.exit_code == 8:
             raise
@@ -283,6 +304,16 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
         progress.clear()
     result = result_of(run, fold(await world.store.events(run)))
     return _print(context, result, target, jsonl=jsonl, failure=failure)
+
+
+def _stage(
+    context: Context, world: "World", run: str, past: "Sequence[Recorded]", progress: "Callable[[Recorded], None]"
+) -> "Stage":
+    from refiner.cli.stage import Stage
+    from refiner.store.sql import SqlStore
+
+    assert isinstance(world.store, SqlStore)  # noqa: S101
+    return Stage(context.paths, _store=world.store, run=run, past=past, seen=progress)
 
 
 def _print(
