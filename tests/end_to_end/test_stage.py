@@ -16,7 +16,7 @@ LEAVING = b"q"
 
 
 def at_a_terminal(refiner: Program, shell: str, until: bytes, left: Event) -> int:
-    """The exit code of a shell's line at a new terminal, at which `q` is pressed once it has shown something; left is set then."""
+    """The exit code of a shell's line at a new terminal, at which `q` is pressed once `until` is seen; sets `left`."""
     command = f"{sys.executable} -m refiner"
     pid, keys = pty.fork()
     if pid == 0:
