@@ -1,5 +1,6 @@
 """The app: its screens, keys and theme."""
 
+import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -54,7 +55,9 @@ class RefinerApp(App[None]):
         keys: Mapping[str, str] | None = None,
         run: str | None = None,
     ) -> None:
-        super().__init__()
+        # Textual would turn the colours of its own themes into greys; without any there are the terminal's own two.
+        plain = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=True if plain else None)
         if theme not in BUILTIN_THEMES:
             raise UsageError(f"there is no theme {theme!r}: take one of {', '.join(BUILTIN_THEMES)}")
         known = {binding.id for binding in bindings() if binding.id}
@@ -64,7 +67,7 @@ class RefinerApp(App[None]):
                 raise UsageError(
                     f"tui.keys: nothing is called {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
                 )
-        self.theme = theme
+        self.theme = "ansi-dark" if plain else theme
         self.set_keymap(dict(keys or {}))
         self.source = source
         self._first = run

@@ -3,6 +3,7 @@
 import pytest
 from textual.command import CommandList
 from textual.pilot import Pilot
+from textual.theme import BUILTIN_THEMES
 from textual.widgets import Input, TabbedContent
 
 from refiner.domain.errors import UsageError
@@ -229,3 +230,33 @@ async def test_the_palette_and_the_keys_go_anywhere() -> None:
         await settled(pilot, lambda: ("follow", "r-0002", 0) in source.asked)
         await pilot.press("escape", "escape")
         await settled(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+
+
+async def test_without_colours_signs_and_words_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    source = told(rows(8), mended().events)
+    async with playing(source) as pilot:
+        await listing(pilot, 8)
+
+        def drawn() -> tuple[str, set[str]]:
+            segments = [each for strip in pilot.app.screen._compositor.render_strips() for each in strip]
+            styles = [each.style for each in segments if each.style]
+            colours = {str(part.name) for style in styles for part in (style.color, style.bgcolor) if part}
+            return "".join(each.text for each in segments), colours
+
+        text, colours = drawn()
+        assert colours <= {"default"}
+        assert all(
+            state in text for state in ("● running", "‖ paused", "… queued", "✓ done", "✗ failed", "↯ interrupted")
+        )
+        await opened(pilot, source, mended().events)
+        text, colours = drawn()
+        assert colours <= {"default"}
+        assert all(
+            sign in text for sign in ("✓ 0/0", "✗ 0/1", "★ 0/2", "‼", "-      return 0", "+      return sum(xs)")
+        )
+
+
+@pytest.mark.parametrize("theme", BUILTIN_THEMES)
+def test_every_theme_can_be_chosen(theme: str) -> None:
+    assert RefinerApp(told(), theme=theme).theme == theme
