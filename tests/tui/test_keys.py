@@ -260,3 +260,16 @@ async def test_without_colours_signs_and_words_say_the_same(monkeypatch: pytest.
 @pytest.mark.parametrize("theme", BUILTIN_THEMES)
 def test_every_theme_can_be_chosen(theme: str) -> None:
     assert RefinerApp(told(), theme=theme).theme == theme
+
+
+async def test_the_mouse_opens_rows_and_tabs() -> None:
+    source = told(rows(5), mended().events)
+    async with playing(source) as pilot:
+        _, table = await listing(pilot, 5)
+        await pilot.click(Table, offset=(20, 3))
+        assert table.cursor == 2
+        await pilot.click(Table, offset=(20, 3))
+        await settled(pilot, lambda: ("follow", "r-0002", 0) in source.asked)
+        right = pilot.app.screen.query_one("#right", TabbedContent)
+        await pilot.click("#right", offset=(12, 0))
+        await settled(pilot, lambda: right.active == "critique")
