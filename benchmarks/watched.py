@@ -7,7 +7,7 @@ for every 10,000 events.
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -36,7 +36,7 @@ class Streaming(Told):
         self.rows = [replace(row, tokens=row.tokens + 10, updated_at=datetime.now(since.tzinfo)) for row in self.rows]
         return self.rows
 
-    async def follow(self, run: str, after: int = 0) -> AsyncIterator[Sequence[Heard]]:
+    async def follow(self, run: str, after: int = 0) -> AsyncGenerator[Sequence[Heard], None]:
         story = Story(run).begin(plan("Write a lot."))
         for index in range(1 if self.mode == "stream" else ITERATIONS):
             story.call(f"0/{index}/answer/0", "Version.").candidate(0, index, f"Version {index} of it. " * 20)
