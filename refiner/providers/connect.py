@@ -1,6 +1,7 @@
 """From a model's name to the provider that serves it."""
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,11 @@ async def connect(
     family, _, model = checked(name, settings).partition(":")
     if family == "local":
         return await _local(model, settings, paths, progress)
+    import anyio.to_thread
+
+    # An SDK takes a second to import, in which the other runs of a service go on.
+    sdk = "anthropic" if family == "anthropic" else "openai"
+    await anyio.to_thread.run_sync(import_module, f"refiner.providers.{sdk}")
     if family == "anthropic":
         from refiner.providers.anthropic import AnthropicProvider
 
