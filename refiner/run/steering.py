@@ -21,6 +21,7 @@ class Steering:
     _context: RunContext | None = None
     _interruptions: list[tuple[Stop, float | None]] = field(default_factory=list)
     _started: anyio.Event = field(default_factory=anyio.Event)
+    _news: anyio.Event = field(default_factory=anyio.Event)
 
     def started(self, context: RunContext) -> None:
         self._context = context
@@ -34,18 +35,25 @@ class Steering:
         if self._context:
             _interrupt(self._context, stop, grace)
 
+    def wake(self) -> None:
+        """Something was asked of the run."""
+        self._news.set()
+
     async def listen(self, store: Store, run: str, poll: float = POLL) -> None:
-        """Hear what other processes ask of the run, until it is cancelled."""
+        """Hear what other processes ask of the run, at each `wake` and every `poll` seconds, until it is cancelled."""
         await self._started.wait()
         assert self._context is not None  # noqa: S101
         while True:
+            self._news, pause = anyio.Event(), poll
             try:
                 for word in await store.asked(run, self._context.state.heard):
                     await self.hear(self._context, word)
             except StoreError as error:
                 if not error.passing:  # a run that is paused stays so while the store is away
                     raise
-            await anyio.sleep(poll)
+                pause = POLL
+            with anyio.move_on_after(pause):
+                await self._news.wait()
 
     async def hear(self, context: RunContext, word: Word) -> None:
         """Do what the word says, and record it first."""

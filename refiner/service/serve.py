@@ -117,6 +117,7 @@ async def serve(
                     beside.start_soon(_ending, closing, workers, server)
                     beside.start_soon(clock.run, closing)
                     beside.start_soon(watch.run)
+                    beside.start_soon(workers.hear)
                     async with anyio.create_task_group() as serving:
                         serving.start_soon(feed.run)
                         serving.start_soon(_answering, server, [sock, tcp.sock] if tcp else [sock])

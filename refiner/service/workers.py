@@ -1,6 +1,8 @@
 """The runs that the service drives: taken from the queue, gone on with after a crash, steered, ended."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 
 import anyio
 from anyio.abc import TaskGroup
@@ -10,7 +12,7 @@ from refiner.domain.events import Note, RunFinished
 from refiner.domain.run import Stop, StopReason
 from refiner.domain.state import fold
 from refiner.run.context import RunContext
-from refiner.run.steering import Steering
+from refiner.run.steering import POLL, Steering
 from refiner.service.feed import Feed
 from refiner.service.logs import PARKED, log
 from refiner.service.queue import Local, Queue
@@ -56,6 +58,17 @@ class Workers:
         async with anyio.create_task_group() as self._runs:
             self._runs.start_soon(self._sweep)
             await self.queue.work(self)
+
+    async def hear(self) -> None:
+        """Wake the runs that are asked something, until it is cancelled: one look for all of them."""
+        last = 0
+        while True:
+            with suppress(StoreError):  # a database that went away may come back
+                for number, run in await self.store.told(last):
+                    last = number
+                    if steering := self.live.get(run):
+                        steering.wake()
+            await anyio.sleep(POLL)
 
     def sweep(self) -> None:
         """Look at once for what a service left that died meanwhile."""
@@ -141,7 +154,7 @@ class Workers:
             if run in self._stuck and fold(await self.store.events(run)).status == "paused":
                 await self.store.ask(run, "pause", "the service, which found it paused")
             async with anyio.create_task_group() as beside:
-                beside.start_soon(steering.listen, self.store, run)
+                beside.start_soon(steering.listen, self.store, run, inf)
                 state = await resume_run(self.world, run, self.feed.heard, started, streams=True)
                 beside.cancel_scope.cancel()
             if state.finished and state.finished.stop == SHUTDOWN:

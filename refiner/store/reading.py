@@ -149,6 +149,13 @@ def read_words(connection: Connection, run: str, after: int) -> list[Word]:
     ]
 
 
+def read_told(connection: Connection, after: int) -> list[tuple[int, str]]:
+    """The numbers above `after` of the words that were left, in order, and for which runs."""
+    of = tables.words.c
+    rows = connection.execute(select(of.id, of.run_id).where(of.id > after).order_by(of.id))
+    return [(row.id, row.run_id) for row in rows]
+
+
 def find_run(connection: Connection, prefix: str) -> str:
     """The id that a prefix, or "@" for the latest, stands for. Raises NotFoundError or AmbiguousError."""
     of = tables.runs.c

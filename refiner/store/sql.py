@@ -32,6 +32,7 @@ from refiner.store.reading import (
     read_events,
     read_feed,
     read_runs,
+    read_told,
     read_totals,
     read_words,
 )
@@ -247,6 +248,10 @@ class SqlStore:
     async def asked(self, run: str, after: int) -> list[Word]:
         """The words with a number above `after` that were left for a run, in order."""
         return await self._read(partial(read_words, run=run, after=after))
+
+    async def told(self, after: int) -> list[tuple[int, str]]:
+        """The numbers above `after` of the words that were left, in order, and for which runs."""
+        return await self._read(partial(read_told, after=after))
 
     async def prune(self, keep: Keep) -> None:
         """Remove old runs as `refiner db prune` does, while others write; the file stays as large as it was."""
