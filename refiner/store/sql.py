@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -60,6 +60,7 @@ class SqlStore:
         self._writer = Writer(database, self._append)
         self._readers = anyio.CapacityLimiter(_READERS)
         self._given: set[str] = set()
+        self._quiet: dict[str, tuple[int | None, object]] = {}
 
     @classmethod
     def open(cls, url: str, *, state: Path, timeout: float = 10.0) -> "SqlStore":
@@ -141,7 +142,7 @@ class SqlStore:
             self._owners.hold(self._me, connection)
             return queue.take(connection, self._me, most, but)
 
-        return await self._writer.do(work)
+        return await self._new("take", frozenset(but), lambda: self._writer.do(work))
 
     async def recover(self, most: int) -> list[queue.Orphan]:
         """The queue's runs whose service died, which are in the queue again, or held by this process where `most`
@@ -163,7 +164,7 @@ class SqlStore:
 
     async def feed(self, after: int, limit: int = 500) -> list[Recorded]:
         """The events of all runs with an id above `after`, in order."""
-        return await self._read(partial(read_feed, after=after, limit=limit))
+        return await self._new("feed", after, lambda: self._read(partial(read_feed, after=after, limit=limit)))
 
     async def last(self) -> int:
         """The id of the latest event; 0 where there is none."""
@@ -251,7 +252,7 @@ class SqlStore:
 
     async def told(self, after: int) -> list[tuple[int, str]]:
         """The numbers above `after` of the words that were left, in order, and for which runs."""
-        return await self._read(partial(read_told, after=after))
+        return await self._new("told", after, lambda: self._read(partial(read_told, after=after)))
 
     async def prune(self, keep: Keep) -> None:
         """Remove old runs as `refiner db prune` does, while others write; the file stays as large as it was."""
@@ -292,6 +293,15 @@ class SqlStore:
         if row is None:
             raise NotFoundError(f"no run is called {run}: `refiner run list` shows those there are")
         return row.owner is not None and row.owner in self._owners.living({row.owner}, connection)
+
+    async def _new(self, what: str, asked: object, look: Callable[[], Awaitable[list[T]]]) -> list[T]:
+        """What a look finds; nothing, without one, where the last found nothing and nobody has committed since."""
+        now = self._database.version(), asked
+        if now[0] is not None and self._quiet.get(what) == now:
+            return []
+        if not (found := await look()):
+            self._quiet[what] = now
+        return found
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         def work() -> T:

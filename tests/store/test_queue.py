@@ -52,6 +52,23 @@ async def test_every_run_is_taken_once_and_none_waits_behind_a_lower_priority(
     assert [priorities[name] for name in taken] == sorted(priorities.values(), reverse=True)
 
 
+async def test_what_others_commit_is_seen_after_looks_that_found_nothing(
+    store: SqlStore, url: str, tmp_path: Path
+) -> None:
+    other = SqlStore.open(url, state=tmp_path / "state")
+    for run in ("r-1", "r-2"):
+        assert await store.take(1) == await store.told(0) == []
+        last = await store.last()
+        assert await store.feed(last) == []
+        await submitted(other, run, "ada")
+        assert [event.run for event in await store.feed(last)] == [run]
+        assert await store.take(1, {run}) == await store.take(1, {run}) == []
+        assert await store.take(1) == [run]
+    await other.ask("r-2", "pause", "ada")
+    assert [run for _, run in await store.told(0)] == ["r-2"]
+    await other.aclose()
+
+
 async def test_a_key_names_one_run(store: SqlStore) -> None:
     assert await store.submit("r-1", [STARTED], "ada", 0, "k") == "r-1"
     assert await store.submit("r-2", [STARTED], "ada", 0, "k") == "r-1"
