@@ -21,7 +21,7 @@ from refiner.app.plan import plan_of, task_of
 from refiner.client.client import API
 from refiner.config.sources import Loaded
 from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, NotLiveError, RefinerError, UsageError
-from refiner.domain.events import Delta, RunStarted
+from refiner.domain.events import RunStarted
 from refiner.domain.result import result_of
 from refiner.domain.run import Control, Limits, Plan
 from refiner.domain.service import ServiceState
@@ -145,6 +145,7 @@ class Api:
             error.run = run
             raise error
         self.workers.wake()
+        self.feed.wake()
         return _json({"id": run}, 201 if run == new else 200)
 
     async def fork(self, run: str, body: ForkAt, by: By) -> Response:
@@ -154,6 +155,7 @@ class Api:
         events = forked(run, await self.store.events(run), body.chain, body.iteration, edit)
         name = await self.store.submit(await self.store.new_id(), events, by.who)
         self.workers.wake()
+        self.feed.wake()
         return _json({"id": name}, 201)
 
     async def pause(self, run: str, by: By, nothing: Nothing) -> Response:
@@ -228,16 +230,11 @@ class Api:
         await self.store.ask(run, control, by.who, limits)
         return _json({"id": run, "asked": control}, 202)
 
-    async def _told(self, after: int | None, run: str | None) -> AsyncIterator[ServerSentEvent]:
+    async def _told(self, after: int | None, run: str | None) -> AsyncIterator[bytes | ServerSentEvent]:
         try:
-            async with aclosing(self.feed.listen(after, run)) as all_heard:
-                async for heard in all_heard:
-                    if isinstance(heard, Delta):
-                        told = {"run": heard.run, "key": heard.key, "text": heard.text}
-                        yield ServerSentEvent(json.dumps(told), event="delta")
-                    else:
-                        told = heard.to_json()
-                        yield ServerSentEvent(json.dumps(told, default=str), event=heard.event.type, id=str(heard.id))
+            async with aclosing(self.feed.listen(after, run)) as told:
+                async for data in told:
+                    yield data
             yield ServerSentEvent("come back with Last-Event-ID", event="goodbye")
         except SlowError:
             yield ServerSentEvent("come back with Last-Event-ID", event="dropped")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from refiner.domain.events import Delta, Note
 from refiner.service import api, feed
 from tests.service.live import Live
 
@@ -55,6 +56,21 @@ def last_id(live: Live) -> int:
     return live.do(live.api.store.last())
 
 
+def test_text_comes_in_few_pieces_and_before_what_follows(live: Live) -> None:
+    run = live.run("before")
+    live.do(_settled(live))
+
+    async def written() -> None:
+        (then,) = await live.api.store.append(run, [Note("then")])
+        for what in (*(Delta(run, "k", letter) for letter in "abc"), then):
+            live.api.feed.heard(what)
+
+    with listening(live) as sock:
+        live.do(written())
+        data = (json.loads(value) for field, value in lines(sock) if field == "data")
+        assert [told["text"] for _, told in zip(range(2), data, strict=False)] == ["abc", "then"]
+
+
 @pytest.mark.parametrize("last", ["x", "-1", "1.5", "9" * 30, ""])
 def test_a_last_event_id_that_is_none(live: Live, last: str) -> None:
     answer = live.http.get("/v1/events", headers={"Last-Event-ID": last})
@@ -85,7 +101,7 @@ def test_who_comes_back_misses_nothing_and_hears_nothing_twice(live: Live) -> No
 
 
 def test_a_reader_that_does_not_read_is_dropped_and_comes_back(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "BUFFER", 20)
+    monkeypatch.setattr(feed, "BUFFER", 30)
     run, texts = live.run(), [f"{number} " + "x" * 50_000 for number in range(300)]
     with listening(live, buffer=4_096) as sock:
         for begin in range(0, len(texts), 20):
