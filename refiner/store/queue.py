@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, desc, func, insert, select, update
 
@@ -26,6 +26,12 @@ class Orphan:
 _LIVE = ("running", "paused")
 
 
+def moment(connection: Connection) -> datetime:
+    """Now; just behind the newest run where the clock was put back, for runs keep the order in which they came."""
+    newest, now = connection.scalar(select(func.max(tables.runs.c.created_at))), datetime.now(UTC)
+    return max(now, newest + timedelta(microseconds=1)) if newest else now
+
+
 def submit(
     connection: Connection, run: str, events: Sequence[Event], submitter: str, priority: int, key: str | None
 ) -> str:
@@ -33,7 +39,7 @@ def submit(
     of = tables.runs.c
     if key is not None and (known := connection.scalar(select(of.id).where(of.key == key))) is not None:
         return str(known)
-    now = datetime.now(UTC)
+    now = moment(connection)
     row = tables.Runs(id=run, owner=run, epoch=1, created_at=now, updated_at=now).model_dump()
     queued = {"queued_at": now, "submitter": submitter, "priority": priority, "key": key}
     connection.execute(insert(tables.runs), row | queued)
@@ -123,12 +129,11 @@ def first(connection: Connection, most: int) -> tuple[Waiting, ...]:
 
 def requeue(connection: Connection, run: str) -> None:
     """Put a run that nobody holds into the queue again."""
-    again = {"owner": None, "status": "queued", "queued_at": datetime.now(UTC), "crashes": 0}
+    again = {"owner": None, "status": "queued", "queued_at": moment(connection), "crashes": 0}
     connection.execute(update(tables.runs).where(tables.runs.c.id == run).values(again))
 
 
 def _hold(connection: Connection, owner: str, runs: Sequence[str]) -> None:
     of = tables.runs.c
-    for run in runs:
-        held = {"owner": owner, "epoch": of.epoch + 1, "status": "running"}
-        connection.execute(update(tables.runs).where(of.id == run).values(held))
+    held = {"owner": owner, "epoch": of.epoch + 1, "status": "running"}
+    connection.execute(update(tables.runs).where(of.id.in_(runs)).values(held))

@@ -178,7 +178,7 @@ def find_run(connection: Connection, prefix: str) -> str:
 
 
 def _call(row: Any, texts: Mapping[str, str]) -> CallRow:
-    waited = (row.ended_at - row.started_at).total_seconds() if row.ended_at else None
+    waited = max(0.0, (row.ended_at - row.started_at).total_seconds()) if row.ended_at else None
     return CallRow(
         key=row.key,
         attempt=row.attempt,

@@ -103,10 +103,10 @@ class SqlStore:
 
     async def create(self, run: str) -> None:
         """Make an empty run that this process holds. Raises StoreError where the id is taken."""
-        now = datetime.now(UTC)
-        row = tables.Runs(id=run, owner=self._me, epoch=1, created_at=now, updated_at=now).model_dump()
 
         def work(connection: Connection) -> None:
+            now = queue.moment(connection)
+            row = tables.Runs(id=run, owner=self._me, epoch=1, created_at=now, updated_at=now).model_dump()
             self._owners.hold(self._me, connection)
             connection.execute(insert(tables.runs), row)
 

@@ -1,6 +1,8 @@
 """The queue: fair over submitters, first by priority, and what a dead service left is adopted."""
 
+from datetime import datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -67,6 +69,19 @@ async def test_what_others_commit_is_seen_after_looks_that_found_nothing(
     await other.ask("r-2", "pause", "ada")
     assert [run for _, run in await store.told(0)] == ["r-2"]
     await other.aclose()
+
+
+async def test_a_clock_that_is_put_back_leaves_runs_in_the_order_in_which_they_came(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = iter((12, 11, 10))
+    clock = Mock(now=lambda zone: datetime(2026, 5, 1, next(hours), tzinfo=zone))
+    monkeypatch.setattr("refiner.store.queue.datetime", clock)
+    await submitted(store, "r-2", "ada")
+    await submitted(store, "r-1", "ada")
+    await store.create("r-0")
+    assert [row.id for row in await store.runs()] == ["r-0", "r-1", "r-2"]
+    assert await store.take(2) == ["r-2", "r-1"]
 
 
 async def test_a_key_names_one_run(store: SqlStore) -> None:
