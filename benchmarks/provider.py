@@ -1,4 +1,5 @@
-"""A provider that costs next to nothing but its latency: `python -m benchmarks.provider SECONDS` prints its base URL.
+"""A provider that costs next to nothing but its latency: `python -m benchmarks.provider SECONDS [PACE]` prints its base
+URL. With a pace, a streamed reply comes in a hundred pieces, so many seconds apart.
 
 It answers what the prompts of refiner and of TextGrad ask for, each reply with another text, and either as a stream or
 whole. The scripted provider of the tests takes over a millisecond a call: at 640 a second it would itself be the limit.
@@ -6,6 +7,7 @@ whole. The scripted provider of the tests takes over a millisecond a call: at 64
 
 import asyncio
 import json
+import re
 import sys
 from itertools import count
 
@@ -18,8 +20,8 @@ class Exchange(asyncio.Protocol):
 
     numbers = count()
 
-    def __init__(self, latency: float) -> None:
-        self._latency, self._buffer = latency, b""
+    def __init__(self, latency: float, pace: float) -> None:
+        self._latency, self._pace, self._buffer = latency, pace, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -34,11 +36,16 @@ class Exchange(asyncio.Protocol):
         length = int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0]) if at >= 0 else 0
         if len(body) >= length:
             self._buffer = body[length:]
-            answer = _reply(body[:length], next(self.numbers)) if length else _http(b"{}", "application/json", 404)
-            asyncio.get_running_loop().call_later(self._latency if length else 0, self._transport.write, answer)
+            size = 6 if self._pace else 200
+            answer = (
+                _reply(body[:length], next(self.numbers), size) if length else _http(b"{}", "application/json", 404)
+            )
+            for number, piece in enumerate(re.split(b"(?<=\n\n)", answer) if self._pace else [answer]):
+                wait = self._latency + number * self._pace if length else 0
+                asyncio.get_running_loop().call_later(wait, self._transport.write, piece)
 
 
-def _reply(body: bytes, number: int) -> bytes:
+def _reply(body: bytes, number: int, size: int) -> bytes:
     text = f"Version {number}: {WORDS}."
     if b"<improved>" in body:
         text = f"<improved>{text}</improved>"
@@ -53,7 +60,7 @@ def _reply(body: bytes, number: int) -> bytes:
         choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
         whole = head | {"object": "chat.completion", "choices": choices, "usage": usage}
         return _http(json.dumps(whole).encode(), "application/json")
-    deltas = [{"content": piece} for piece in (text[:200], text[200:400], text[400:])]
+    deltas = [{"content": text[at : at + size]} for at in range(0, len(text), size)]
     choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     choices.append({"index": 0, "delta": {}, "finish_reason": "stop"})
     chunks = [{"choices": [choice]} for choice in choices] + [{"choices": [], "usage": usage}]
@@ -66,11 +73,13 @@ def _http(body: bytes, kind: str, status: int = 200) -> bytes:
     return head.encode() + body
 
 
-async def _serve(latency: float) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: Exchange(latency), "127.0.0.1", 0, backlog=2048)
+async def _serve(latency: float, pace: float = 0.0) -> None:
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Exchange(latency, pace), "127.0.0.1", 0, backlog=2048
+    )
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1])))
+    asyncio.run(_serve(*map(float, sys.argv[1:])))

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -30,6 +30,8 @@ from refiner.domain.errors import DaemonError
 LATENCY, CONCURRENCY = 0.1, 256
 SLOWLY = 2.0
 """Seconds a call where runs are to be live while something else is measured."""
+PACE = 0.02
+"""Seconds from one piece of a reply to the next: some fifty tokens a second."""
 
 SUBMISSIONS, SUBSCRIBERS, LIVE, QUEUED, BESIDE, LOOKS, IDLE = 50, 50, 1000, 5000, 200, 300, 30.0
 
@@ -83,22 +85,31 @@ async def _waits(service: "Service", submissions: int) -> list[float]:
 
 
 def _followed(subscribers: int) -> list[Figure]:
-    with home() as env, server("benchmarks.provider", SLOWLY, env=env) as url, _serving(env, 8, url) as service:
-        service.submit(0)
-        used, late = asyncio.run(_lags(service, subscribers))
-    beside = f"{subscribers} subscribers, 8 live runs, {_spread(late, 'events')}; {used:.0f} µs of processor each"
-    return [Figure("service: event to subscriber, p95", _p95(late), "ms", 5, beside=beside)]
+    """One run, whose text is followed at the pace of a model; and eight at once."""
+    figures = []
+    for runs, name, target in ((1, "p95", 5), (8, "p95 of 8 runs", None)):
+        with home() as env, server("benchmarks.provider", 0.5, PACE, env=env) as url, _serving(env, 8, url) as service:
+            late, events, deltas, used = asyncio.run(_lags(service, subscribers, runs))
+        each = 1e6 * used / (events + deltas) / subscribers
+        beside = (
+            f"{subscribers} subscribers, {events} events and {deltas} pieces of text: {each:.0f} µs of processor each"
+        )
+        figure = Figure(f"service: event to subscriber, {name}", _p95(late), "ms", target,
+                        beside=f"{beside}, {_spread(late, 'times')}")  # fmt: skip
+        figures.append(figure)
+    return figures
 
 
-async def _lags(service: "Service", subscribers: int) -> tuple[float, list[float]]:
-    await asyncio.sleep(SLOWLY)  # the SDK is imported by then
-    many = await service.subscribed(subscribers)
-    used = service.processor
-    for run in [await asyncio.to_thread(service.submit, number) for number in range(7)]:
+async def _lags(service: "Service", subscribers: int, runs: int) -> tuple[list[float], int, int, float]:
+    """Milliseconds of each event to each subscriber, how many events and pieces of text, and processor seconds."""
+    (first,) = await service.subscribed(1)
+    await first.heard(service.submit(-1), "run-finished")  # the SDK is imported by then
+    many, used = await service.subscribed(subscribers), service.processor
+    for run in [service.submit(number) for number in range(runs)]:
         await many[0].heard(run, "run-finished")
     used = service.processor - used
     late = [1000 * (at - _moment(told["at"])) for each in many for at, told in each.told()]
-    return 1e6 * used / len(late), late
+    return late, len(many[0].told()), many[0].deltas, used
 
 
 def _busy(runs: int) -> list[Figure]:
@@ -110,26 +121,30 @@ def _busy(runs: int) -> list[Figure]:
                 time.sleep(0.25)
             live, calls = service.client.get("/readyz")["live"], service.found("sum(calls) FROM runs")
             took, used = time.perf_counter() - began, service.processor - used
-            memory = service.memory
+            memory, owner = service.memory, service.found("max(owner) FROM runs")
             service.kill()
         left = service.found("count(*) FROM runs WHERE status = 'running'")
-        started = datetime.now(UTC)
+        began = time.perf_counter()
         with _serving(env, runs, url) as service:
-            answers = (datetime.now(UTC) - started).total_seconds()
+            answers = time.perf_counter() - began
+            while service.found(f"count(*) FROM runs WHERE status = 'running' AND owner <> '{owner}'") < left:
+                time.sleep(0.01)
+            adopted, busy = time.perf_counter() - began, service.processor
             while service.found("count(*) FROM events WHERE type = 'run-resumed'") < left:
-                time.sleep(0.25)
-            last = service.found("max(at) FROM events WHERE type = 'run-resumed'")
-        adopted = (datetime.fromisoformat(last).replace(tzinfo=UTC) - started).total_seconds()
+                time.sleep(0.05)
+            on = time.perf_counter() - began
     beside = f"{live:,} live, {calls:,} calls in {took:.1f} s, {1000 * used / calls:.1f} ms of processor a call"
+    start = f"from the start of the process, which answers after {answers:.2f} s; {busy:.2f} s of processor"
     return [
         Figure(f"service: memory with {runs:,} live runs", memory, "MB", 700, beside=beside),
-        Figure(f"service: adoption of {left:,} runs", adopted, "s", 2,
-               beside=f"from the start of the process until the last goes on; it answers after {answers:.2f} s"),
-    ]  # fmt: skip
+        Figure(
+            f"service: adoption of {left:,} runs", adopted, "s", 2, beside=f"{start}; the last goes on at {on:.1f} s"
+        ),
+    ]
 
 
 def _queued(queued: int, live: int, looks: int) -> list[Figure]:
-    with home() as env, server("benchmarks.provider", SLOWLY, env=env) as url, _serving(env, live, url) as service:
+    with home() as env, server("benchmarks.provider", 5 * SLOWLY, env=env) as url, _serving(env, live, url) as service:
         before = service.memory
         service.submit_all(queued + live)
         waits = []
@@ -138,7 +153,7 @@ def _queued(queued: int, live: int, looks: int) -> list[Figure]:
             service.client.get("/v1/runs")
             waits.append(1000 * (time.perf_counter() - began))
             time.sleep(0.01)
-        memory, rows = service.memory, service.client.get("/v1/runs?limit=100000")
+        memory, rows = service.memory, service.client.get("/v1/runs?limit=10000")
         waiting = service.found("count(*) FROM runs WHERE status = 'queued'")
         beside = f"{waiting:,} queued, {service.client.get('/readyz')['live']} live of {len(rows):,}"
         return [
@@ -205,6 +220,7 @@ class Subscriber(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.answered = asyncio.Event()
+        self.deltas = 0
         self._rest = b""
         self._lines: list[tuple[float, bytes]] = []
         self._told: list[tuple[float, dict[str, Any]]] = []
@@ -217,6 +233,7 @@ class Subscriber(asyncio.Protocol):
         now = time.time()
         self.answered.set()
         *lines, self._rest = (self._rest + data).split(b"\r\n")
+        self.deltas += sum(line == b"event: delta" for line in lines)
         self._lines += [(now, line) for line in lines if line.startswith(b'data: {"id"')]
 
     async def heard(self, run: str, kind: str) -> None:
