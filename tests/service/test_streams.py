@@ -62,8 +62,9 @@ def test_text_comes_in_few_pieces_and_before_what_follows(live: Live) -> None:
 
     async def written() -> None:
         (then,) = await live.api.store.append(run, [Note("then")])
-        for what in (*(Delta(run, "k", letter) for letter in "abc"), then):
-            live.api.feed.heard(what)
+        for letter in "abc":
+            live.api.feed.heard(Delta(run, "k", letter))
+        live.api.feed.heard(then)
 
     with listening(live) as sock:
         live.do(written())
