@@ -81,7 +81,7 @@ def drawn(app: App[None]) -> tuple[str, str]:
 async def settled(pilot: Pilot[None], until: Callable[[], bool] = lambda: True) -> None:
     """Wait until something is so, and all that follows from it is drawn."""
     while not until():
-        await pilot.pause()
+        await pilot.pause(0.01)  # what it waits for may need the processor
     await pilot.pause()
     await pilot.pause()
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 HOSTILE = "[b]m[/b]\x1b[31m\x1b]0;t\x07\x9b2J\u202e[/][@click=app.quit]x[/]$text-error"
 SHOWN = "[b]m[/b]"
 HARM = {"\x1b", "\x07", "\x9b", "\u202e"}
-WIDE = (250, 70)
+WIDE = (160, 40)
 
 
 def hostile() -> Story:
