@@ -5,8 +5,6 @@ import pytest
 from tests.end_to_end.program import Program
 from tests.scripted import Scripted
 
-LATER = "not in this version"
-
 
 @pytest.mark.parametrize(
     ("words", "message"),
@@ -50,7 +48,7 @@ LATER = "not in this version"
         (["-o", "out.py"], "are for code"),
         (["--in-place"], "are for code"),
         (["--patch"], "are for code"),
-        (["--tui"], LATER),
+        (["--tui"], "needs a terminal"),
         (["--max-call", "3"], "'--max-calls'"),
         (["more", "words"], "unexpected extra argument"),
     ],
