@@ -22,6 +22,7 @@ from refiner.domain.store import RunRow
 from refiner.store import journal, queue, tables
 from refiner.store.address import address
 from refiner.store.engine import Database, checkpoint, connect
+from refiner.store.evals import EvalStore
 from refiner.store.faults import explained
 from refiner.store.owners import Owners, owners_of
 from refiner.store.reading import (
@@ -61,6 +62,7 @@ class SqlStore:
         self._readers = anyio.CapacityLimiter(_READERS)
         self._given: set[str] = set()
         self._quiet: dict[str, tuple[int | None, object]] = {}
+        self.evals = EvalStore(self._writer, self._read, owners, self._me)
 
     @classmethod
     def open(cls, url: str, *, state: Path, timeout: float = 10.0) -> "SqlStore":

@@ -201,6 +201,48 @@ class Uses(OfRun, table=True):
     digest: str = Field(foreign_key="texts.digest", primary_key=True)
 
 
+class Evals(Record, table=True):
+    """owner: the process that runs it. datasets, options: JSON. seconds: at work, up to the last change."""
+
+    id: str = Field(primary_key=True)
+    datasets: str
+    options: str
+    status: str = "running"
+    why: str = Field(default="", sa_type=Line)
+    owner: str | None = None
+    created_at: datetime = Field(sa_type=Moment, index=True)
+    updated_at: datetime = Field(sa_type=Moment)
+    seconds: float = 0.0
+
+
+class OfEval(Record):
+    """A row about the number-th item of an eval."""
+
+    eval_id: str = Field(foreign_key="evals.id", ondelete="CASCADE", primary_key=True)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+
+
+class EvalItems(OfEval, table=True):
+    """digest: of all that the item holds, to tell whether it has changed."""
+
+    __tablename__ = "eval_items"
+
+    item: str = Field(sa_type=Line)
+    digest: str
+    kind: str
+    subject: str = Field(sa_type=Line)
+    gold: str | None = Field(sa_type=Line)
+
+
+class Sittings(OfEval, table=True):
+    """A part of an item, run once. outcome: JSON, once it is over; it outlives the run."""
+
+    replicate: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    part: str = Field(primary_key=True)
+    run_id: str | None = Field(foreign_key="runs.id", ondelete="SET NULL", index=True)
+    outcome: str | None = None
+
+
 metadata = Record.metadata
 
 
@@ -212,3 +254,4 @@ runs, calls, events, words, texts, uses = (_table(record) for record in (Runs, C
 candidates, executions, evaluations, gradients, decisions = (
     _table(record) for record in (Candidates, Executions, Evaluations, Gradients, Decisions)
 )
+evals, eval_items, sittings = (_table(record) for record in (Evals, EvalItems, Sittings))

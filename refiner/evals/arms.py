@@ -1,0 +1,108 @@
+"""What each arm makes of an item: votes over refined answers, and controls made of the same samples at two costs."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from refiner.domain.calls import Usage
+from refiner.domain.evals import ARMS, Answered, Arm, Mark, Sitting, Verdict, Verdicts
+from refiner.domain.task import Kind
+
+
+def _accepted(marks: Sequence[Mark]) -> Iterable[Mark]:
+    return (mark for mark in marks if mark.voter)
+
+
+def _finals(marks: Sequence[Mark]) -> Iterable[Mark]:
+    return {mark.chain: mark for mark in marks if mark.accepted}.values()
+
+
+VOTES: Mapping[str, Callable[[Sequence[Mark]], Iterable[Mark]]] = MappingProxyType(
+    {"accepted": _accepted, "weighted": _accepted, "iterates": lambda marks: marks, "finals": _finals}
+)
+"""Who votes. accepted: the candidates of all chains that passed the gate; weighted: the same, by their weights.
+iterates: every candidate, as published. finals: each chain's last one. What cannot be read never votes."""
+
+
+def verdicts(answered: Answered, vote: str = "own") -> Verdicts:
+    """What every arm makes of an item. vote: how the refined answer is chosen: "own" is the strategy's, else VOTES."""
+    refined = refined_verdict(answered.refined, answered.item.kind, vote)
+    found: dict[Arm, Verdict] = {"refined": refined}
+    if answered.samples is not None:
+        samples, bound = answered.samples, answered.refined.usage if answered.refined else Usage()
+        found["zero-shot"] = _control("zero-shot", answered, drawn(samples)[:1])
+        found["same-calls"] = _control("same-calls", answered, prefix(samples, calls=bound.calls))
+        found["same-tokens"] = _control("same-tokens", answered, prefix(samples, tokens=bound.tokens))
+        if refined.right is not None and not bound.calls:
+            # What cost nothing, as a program that passed as it was, is to be had for nothing by everybody.
+            found |= {
+                "same-calls": replace(refined, arm="same-calls"),
+                "same-tokens": replace(refined, arm="same-tokens"),
+            }
+    return MappingProxyType({arm: found[arm] for arm in ARMS if arm in found})
+
+
+def drawn(samples: Sitting) -> list[Mark]:
+    """The samples in the order in which they would have been drawn one by one."""
+    return sorted(samples.marks, key=lambda mark: mark.place)
+
+
+def prefix(samples: Sitting, *, calls: int | None = None, tokens: int | None = None) -> list[Mark]:
+    """The first samples that so many calls, or tokens, pay for; one at the least."""
+    kept, spent = list[Mark](), Usage()
+    for mark in drawn(samples):
+        spent += mark.spent
+        if kept and ((calls is not None and spent.calls > calls) or (tokens is not None and spent.tokens > tokens)):
+            break
+        kept.append(mark)
+    return kept
+
+
+def refined_verdict(sitting: Sitting | None, kind: Kind, vote: str) -> Verdict:
+    """The strategy's answer, its own or that of a vote over its candidates; programs are the strategy's own."""
+    if sitting is None or not sitting.over:
+        return Verdict("refined", None, failure=sitting.failure if sitting else "")
+    marks = sorted(sitting.marks, key=lambda mark: mark.place)
+    voters = list(VOTES["accepted" if vote == "own" else vote](marks))
+    own = next((mark for mark in marks if mark.place == sitting.selected), None)
+    leader, margin, number = counted(voters, weighted=vote == "weighted")
+    chosen = own if vote == "own" or kind is Kind.CODE else leader
+    return _verdict("refined", chosen, margin, number, sitting.usage)
+
+
+def counted(voters: Iterable[Mark], *, weighted: bool = False) -> tuple[Mark | None, float | None, int]:
+    """Who speaks for the leading answer, its margin, and how many voted; ties go to the earlier answer."""
+    behind: dict[str, list[Mark]] = {}
+    for mark in voters:
+        if mark.answer is not None and mark.problem in (None, "unchanged"):
+            behind.setdefault(mark.answer, []).append(mark)
+    if not behind:
+        return None, None, 0
+    weights = {answer: sum(m.weight if weighted else 1.0 for m in marks) for answer, marks in behind.items()}
+    leader = max(weights, key=lambda answer: weights[answer])
+    first, second, *_ = (*sorted(weights.values(), reverse=True), 0.0)
+    total = sum(weights.values())
+    return behind[leader][0], (first - second) / total if total else 0.0, sum(map(len, behind.values()))
+
+
+def _control(arm: Arm, answered: Answered, samples: Sequence[Mark]) -> Verdict:
+    sitting = answered.samples
+    assert sitting is not None  # noqa: S101
+    if not sitting.over:
+        return Verdict(arm, None, failure=sitting.failure)
+    leader, margin, number = counted(samples)
+    if answered.item.kind is Kind.CODE:
+        leader = _program(samples)
+    return _verdict(arm, leader, margin, number, sum((mark.spent for mark in samples), Usage()))
+
+
+def _program(samples: Sequence[Mark]) -> Mark | None:
+    """The first that passes the tests that may be seen, else the first that is a program."""
+    readable = [mark for mark in samples if mark.problem is None]
+    return next((mark for mark in readable if mark.visible), next(iter(readable), None))
+
+
+def _verdict(arm: Arm, chosen: Mark | None, margin: float | None, voters: int, usage: Usage) -> Verdict:
+    right = chosen is not None and chosen.right
+    answer, place = (chosen.answer, chosen.place) if chosen else (None, None)
+    return Verdict(arm, right, answer, place, margin, voters, usage)
