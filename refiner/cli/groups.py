@@ -11,14 +11,12 @@ from click.shell_completion import CompletionItem
 class Program(click.Group):
     """The outermost group: it knows its commands by a table, and imports the one that is called.
 
-    parts maps a command to the line that help says of it; the command `x` is `refiner.cli.x.x`. absent maps a command
-    that is promised to a later version to the same.
+    parts maps a command to the line that help says of it; the command `x` is `refiner.cli.x.x`.
     """
 
-    def __init__(self, *, parts: Mapping[str, str], absent: frozenset[str], **attributes: Any) -> None:
+    def __init__(self, *, parts: Mapping[str, str], **attributes: Any) -> None:
         super().__init__(**attributes)
         self._parts = parts
-        self._absent = absent
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, args or ([] if ctx.resilient_parsing else ["--help"]))
@@ -32,8 +30,6 @@ class Program(click.Group):
             return command
         if ctx.resilient_parsing:
             return None
-        if cmd_name in self._absent:
-            raise click.UsageError(f'"{cmd_name}" is not in this version', ctx)
         raise click.NoSuchCommand(cmd_name, possibilities=self._parts, ctx=ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -14,6 +14,7 @@ from refiner.cli.groups import Program
 PARTS = {
     "solve": "Refine one question or one file; the answer on stdout.",
     "run": "List, show, compare, resume and remove runs.",
+    "eval": "Measure a strategy on a data set, with controls.",
     "replay": "Score other stop, gate and vote rules on what is stored.",
     "ps": "Live runs and the queue.",
     "tui": "The terminal UI: watch, understand and steer.",
@@ -27,8 +28,6 @@ PARTS = {
     "doctor": "Say what works here: versions, paths, keys, model, database.",
     "completion": "Print the completion script of a shell.",
 }
-ABSENT = frozenset({"eval"})
-"""Commands of a later version; each leaves this list when it comes."""
 
 
 def _version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -44,7 +43,6 @@ cli = Program(
     help="Make one answer better while it is being asked for.",
     epilog="refiner COMMAND --help says more. RUN is an id, the beginning of one, or @ for the latest.",
     parts=PARTS,
-    absent=ABSENT,
     context_settings={"help_option_names": ["-h", "--help"]},
     params=[
         click.Option(

@@ -23,7 +23,7 @@ GATES = ("recorded", "open", "readable", "scored", "strict")
 
 
 @click.command()
-@click.argument("sources", metavar="RUN|FILE.jsonl…", nargs=-1, required=True)
+@click.argument("sources", metavar="RUN|EVAL|FILE.jsonl…", nargs=-1, required=True)
 @click.option("--until", "untils", multiple=True, metavar="EXPR", help="A stop rule; none is all that was recorded.")
 @click.option("--vote", "votes", multiple=True, type=click.Choice(VOTES), help="How the answer is chosen.  [majority]")
 @click.option("--gate", "gates", multiple=True, type=click.Choice(GATES), help="Which updates replace.  [recorded]")
@@ -41,7 +41,7 @@ def replay(
 ) -> None:
     """Score other stop, gate and vote rules on stored trajectories: no model call.
 
-    RUN is a stored run, FILE.jsonl trajectories in the form of docs/replay.md or the lines of `refiner run export`.
+    RUN is a stored run, EVAL all that a stored eval has refined, FILE.jsonl trajectories in the form of docs/replay.md or the lines of `refiner run export`.
     Every combination of an --until, a --vote and a --gate is one rule.
     """
     from refiner.evals.replay import replay as score
@@ -66,18 +66,21 @@ def replay(
 def _read(context: Context, source: str) -> Iterator["Trajectory"]:
     from refiner.cli.stored import stored
     from refiner.evals.foreign import read_trajectories
+    from refiner.evals.stored import of_eval
     from refiner.evals.trajectory import trajectory
 
     path = Path(source)
     if path.is_file() or path.suffix in (".jsonl", ".gz") or "/" in source:
         return read_trajectories(path)
 
-    async def events(store: "SqlStore") -> "Trajectory":
+    async def found(store: "SqlStore") -> "list[Trajectory]":
+        if source.startswith("e-"):
+            return await of_eval(store, await store.evals.find(source))
         run = await store.find(source)
-        return trajectory(run, await store.events(run))
+        return [trajectory(run, await store.events(run))]
 
     try:
-        return iter([stored(context, events)])
+        return iter(stored(context, found))
     except NotFoundError as error:
         raise NotFoundError(f"{error}; nor is there a file of that name") from None
 

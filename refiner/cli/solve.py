@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,9 +35,9 @@ T = TypeVar("T")
 _FAILURES: dict[int, type[RefinerError]] = {each.exit_code: each for each in (UsageError, ProviderError, SandboxError)}
 """What a run of the service failed with, by the exit code that it left."""
 
-_LAYERS = click.Choice(["auto", "bubblewrap", "landlock", "off"])
+LAYERS = click.Choice(["auto", "bubblewrap", "landlock", "off"])
 _TYPES = click.Choice(["auto", "choice", "number", "text", "code"])
-_SETTINGS = (
+SETTINGS = (
     click.option("-m", "--model", metavar="PROVIDER:NAME", help="openai:…, anthropic:…, local, local:FILE."),
     click.option("--critic-model", metavar="MODEL", help="The model that criticises."),
     click.option("--updater-model", metavar="MODEL", help="The model that rewrites."),
@@ -62,23 +62,21 @@ _SETTINGS = (
 _CODE = (
     click.option("-t", "--tests", metavar="PATH", help="Tests that the code must pass: a file or a folder."),
     click.option("--check", metavar="CMD", help="A command that judges the program, whose path stands for {}."),
-    click.option("--sandbox", type=_LAYERS, help="Which isolation runs foreign code."),
+    click.option("--sandbox", type=LAYERS, help="Which isolation runs foreign code."),
     click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the program there."),
     click.option("-i", "--in-place", is_flag=True, help="Write the program back, and keep the old one beside it."),
     click.option("--patch", is_flag=True, help="Print a patch instead of the program."),
 )
 
 
-def _solving(command: F) -> F:
-    """The flags that say how a task is solved."""
-    for option in reversed((*_SETTINGS, *_CODE)):
-        option(command)
-    return command
+def with_options(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """Give a command options, in their order."""
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
 @click.command()
 @click.argument("input_", metavar="[INPUT|-]", required=False)
-@_solving
+@with_options((*SETTINGS, *_CODE))
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON, the result last.")
 @click.option("--dry-run", is_flag=True, help="Say what it would do and cost; make no call.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever it may cost.")
@@ -226,7 +224,7 @@ async def _solved(
     async with opened(settings, loaded.paths, bar) as world:
         provider = (await connect_all(world, plan))[plan.models.answer].provider
         await too_long(plan, provider, prompts)
-        _confirm(forecast(plan, provider, prompts), settings.confirm_above, yes=yes, ask=not no_input)
+        confirm(forecast(plan, provider, prompts), settings.confirm_above, yes=yes, ask=not no_input)
         if world.judge and plan.task.kind == "code":
             await world.judge()
         run = await create(world, plan)
@@ -385,7 +383,8 @@ def _say_plan(context: Context, plan: "Plan", forecast: "Forecast", *, jsonl: bo
     return 0
 
 
-def _confirm(forecast: "Forecast", above: float, *, yes: bool, ask: bool) -> None:
+def confirm(forecast: "Forecast", above: float, *, yes: bool, ask: bool) -> None:
+    """Ask where it may cost more than is to be asked about. Raises UsageError for a no."""
     most = forecast.most.cost_usd
     if yes or most is None or most <= above:
         return

@@ -206,6 +206,30 @@ class Schedule(Section):
     settings: dict[str, Any] = setting(dict, "", example={"strategy": "vote", "max_cost": 0.05})
 
 
+class Dataset(Section):
+    """A data set of your own for `refiner eval run NAME`: a file, and the columns that its items are made of."""
+
+    path: str | None = setting(None, "Where it is; a published set as NAME:PATH.", example="~/data/mine.csv")
+    answer_type: Literal["auto", "choice", "number", "text", "code"] | None = setting(
+        None, "How its answers are compared; unset is told from each row.", example="number"
+    )
+    id: str | None = setting(
+        None, "The column that tells items apart; unset is `id`, or the row's number.", example="nr"
+    )
+    question: str | None = setting(None, "What is asked; unset is `question`.", example="prompt")
+    choices: str | list[str] | None = setting(
+        None, "A column with the choices, or one for each; unset is `choices`.", example=["A", "B", "C", "D"]
+    )
+    answer: str | None = setting(None, "The gold answer; unset is `answer`.", example="target")
+    program: str | None = setting(None, "Code to mend; unset is `program`.", example="buggy")
+    visible_tests: str | None = setting(
+        None, "Tests that a strategy may see; unset is `visible_tests`.", example="examples"
+    )
+    tests: str | None = setting(None, "Tests that score; unset is `tests`.", example="test")
+    entry_point: str | None = setting(None, "The function that tests call; unset is `entry_point`.", example="function")
+    subject: str | None = setting(None, "The part of the set; unset is `subject`.", example="topic")
+
+
 class Tui(Section):
     """The terminal UI."""
 
@@ -282,6 +306,7 @@ class Settings(Section):
     service: Service = setting(Service, "")
     upkeep: Upkeep = setting(Upkeep, "")
     schedules: dict[str, Schedule] = setting(dict, "")
+    datasets: dict[str, Dataset] = setting(dict, "")
     tui: Tui = setting(Tui, "")
 
 

@@ -177,9 +177,9 @@ class RunModel:
     def tally(self) -> Tally | None:
         """The votes as they stand; None where answers are not voted on."""
         plan, chains = self.state.plan, [self.state.chains[number] for number in sorted(self.state.chains)]
-        if plan is None or plan.strategy not in ("vote", "compare", "textgrad", "refine"):
+        if plan is None or plan.strategy not in ("vote", "compare", "sample", "textgrad", "refine"):
             return None
-        if plan.strategy in ("vote", "compare"):
+        if plan.strategy in ("vote", "compare", "sample"):
             voters = [chain.current for chain in chains if chain.current]
         else:
             voters = [step for chain in chains for step in chain.voters]

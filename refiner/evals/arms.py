@@ -1,11 +1,11 @@
 """What each arm makes of an item: votes over refined answers, and controls made of the same samples at two costs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from refiner.domain.calls import Usage
-from refiner.domain.evals import ARMS, Answered, Arm, Mark, Sitting, Verdict, Verdicts
+from refiner.domain.evals import ARMS, Answered, Arm, Mark, Results, Sitting, Verdict, Verdicts
 from refiner.domain.task import Kind
 
 
@@ -106,3 +106,34 @@ def _verdict(arm: Arm, chosen: Mark | None, margin: float | None, voters: int, u
     right = chosen is not None and chosen.right
     answer, place = (chosen.answer, chosen.place) if chosen else (None, None)
     return Verdict(arm, right, answer, place, margin, voters, usage)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The items of an arm. failed: without an outcome. gained, lost: items that only the refined answer has right, and
+    that only this arm has."""
+
+    judged: int = 0
+    right: int = 0
+    failed: int = 0
+    gained: int = 0
+    lost: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+def tallies(results: Results) -> Mapping[Arm, Tally]:
+    """How many items each arm has right."""
+    found: dict[Arm, Tally] = {}
+    for answered in results.answered:
+        each = verdicts(answered, results.eval.vote)
+        for arm, verdict in each.items():
+            tally = found.setdefault(arm, Tally())
+            tally.failed += bool(verdict.failure)
+            if verdict.right is not None:
+                tally.judged += 1
+                tally.right += verdict.right
+                tally.usage += verdict.usage
+                if (refined := each["refined"].right) is not None:
+                    tally.gained += refined > verdict.right
+                    tally.lost += refined < verdict.right
+    return found

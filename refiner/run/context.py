@@ -40,15 +40,22 @@ class RunContext:
     """What a strategy sees of the world: one run's calls, its events, its state and its stop rules.
 
     answers: each answer of the run as it was first written, those of candidates about to be recorded among them;
-    comparing: held by whoever looks one up and adds it.
+    comparing: held by whoever looks one up and adds it. purse: what this run and others may spend together.
     """
 
-    def __init__(self, journal: Journal, lines: Mapping[str, Line], policy: Policy, judge: Judge | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        lines: Mapping[str, Line],
+        policy: Policy,
+        judge: Judge | None = None,
+        purse: Ledger | None = None,
+    ) -> None:
         self.journal = journal
         self._lines = lines
         self._policy = policy
         self._judge = judge
-        self._ledger = Ledger(self.plan.limits, journal.state.usage)
+        self._ledger = Ledger(self.plan.limits, journal.state.usage, above=purse)
         self._places = anyio.Semaphore(self.plan.concurrency, fast_acquire=True)
         self._interrupted: Stop | None = None
         self._scopes: dict[anyio.CancelScope, bool] = {}

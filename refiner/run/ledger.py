@@ -34,12 +34,23 @@ class _Room:
 class Ledger:
     """Reserves the most that each call can use before it starts, and settles it with what it did use.
 
-    The sum of what is spent and what is reserved never exceeds a limit, whatever runs concurrently.
+    The sum of what is spent and what is reserved never exceeds a limit, whatever runs concurrently. above: the ledger
+    of all the runs that this one is of, which has to have room as well. whole: a reply is never shortened to fit, as
+    an answer that is cut for what others spent would count against whoever gave it.
     """
 
-    def __init__(self, limits: Limits, spent: Usage = Usage()) -> None:  # noqa: B008 (frozen)
+    def __init__(
+        self,
+        limits: Limits,
+        spent: Usage = Usage(),  # noqa: B008 (frozen)
+        *,
+        above: "Ledger | None" = None,
+        whole: bool = False,
+    ) -> None:
         self.limits = limits
         self.spent = spent
+        self._above = above
+        self._whole = whole
         self.reserved = Usage()
         self._turn = anyio.Lock(fast_acquire=True)
         self._settled: anyio.Event | None = None
@@ -50,6 +61,18 @@ class Ledger:
         Waits while calls that are out may still give back what they do not use. Raises ExhaustedError when nothing
         is out and the call does not fit, and UsageError when a cost limit is set and the price is unknown.
         """
+        most = await self._reserve(input_tokens, max_output_tokens, price)
+        if self._above:
+            try:
+                await self._above.reserve(most.input_tokens, most.output_tokens, price)
+            except BaseException as error:
+                self._book(most, Usage())
+                if isinstance(error, ExhaustedError):
+                    raise ExhaustedError(Stop(StopReason.SIGNAL, f"budget: {error.stop.detail}")) from None
+                raise
+        return most
+
+    async def _reserve(self, input_tokens: int, max_output_tokens: int, price: Price) -> Usage:
         asked = Usage(1, input_tokens, 0, max_output_tokens)
         async with self._turn:
             while (room := self._room(asked, price)).most is None:
@@ -68,6 +91,11 @@ class Ledger:
 
     def settle(self, reserved: Usage, used: Usage) -> None:
         """Book what a call used and give the rest of its reservation back."""
+        self._book(reserved, used)
+        if self._above:
+            self._above.settle(reserved, used)
+
+    def _book(self, reserved: Usage, used: Usage) -> None:
         self.spent += used
         back = None if reserved.cost_usd is None else -reserved.cost_usd
         left = self.reserved + Usage(
@@ -83,7 +111,7 @@ class Ledger:
 
     def _room(self, asked: Usage, price: Price) -> _Room:
         taken = self.spent + self.reserved
-        least = min(LEAST_OUTPUT, asked.output_tokens)
+        least = asked.output_tokens if self._whole else min(LEAST_OUTPUT, asked.output_tokens)
         output = asked.output_tokens
         if (most := self.limits.calls) is not None and taken.calls + 1 > most:
             return _Room(None, Stop(StopReason.CALLS, f"{taken.calls} of at most {most} calls are used"))

@@ -10,7 +10,7 @@ from itertools import count, groupby
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, and_, desc, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, desc, func, insert, select, update
 
 from refiner.domain.calls import Usage
 from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError, UsageError
@@ -60,8 +60,8 @@ class EvalStore:
 
         return await self._writer.do(work)
 
-    async def claim(self, name: str) -> None:
-        """Take an eval that no living process holds. Raises UsageError where one does."""
+    async def claim(self, name: str, options: Mapping[str, Any]) -> None:
+        """Take an eval that no living process holds, and its options from now on. Raises UsageError where one does."""
         of = tables.evals.c
 
         def work(connection: Connection) -> None:
@@ -69,20 +69,25 @@ class EvalStore:
             if owner is not None and owner in self._owners.living({owner}, connection):
                 raise UsageError(f"eval {name} is being worked on: wait for it, or end it with Ctrl-C")
             self._owners.hold(self._me, connection)
-            taken = {"owner": self._me, "status": "running", "why": ""}
+            taken = {"owner": self._me, "status": "running", "why": "", "options": json.dumps(dict(options))}
             connection.execute(update(tables.evals).where(of.id == name).values(taken))
 
         await self._writer.do(work)
 
     async def begin(self, name: str, place: Place, run: str, plan: Plan) -> None:
         """Make the run of a part, which this process holds; nothing is spent yet."""
-        now = datetime.now(UTC)
+        of, now = tables.sittings.c, datetime.now(UTC)
+        placed = _placed(name, place)
         row = tables.Runs(id=run, owner=self._me, epoch=1, created_at=now, updated_at=now).model_dump()
 
         def work(connection: Connection) -> None:
             connection.execute(insert(tables.runs), row)
             journal.write(connection, self._me, [journal.Append(run, now, [RunStarted(plan)])])
-            connection.execute(insert(tables.sittings), _placed(name, place) | {"run_id": run, "outcome": None})
+            # A run that was removed meanwhile leaves its place behind.
+            connection.execute(
+                delete(tables.sittings).where(*(of[column] == value for column, value in placed.items()))
+            )
+            connection.execute(insert(tables.sittings), placed | {"run_id": run, "outcome": None})
 
         await self._writer.do(work)
 

@@ -11,6 +11,7 @@ from refiner.run.context import RunContext
 from refiner.strategies.compare import TIMES, compare
 from refiner.strategies.fuse import fuse
 from refiner.strategies.repair import repair
+from refiner.strategies.sample import sample
 from refiner.strategies.selection import Voters
 from refiner.strategies.textgrad import refine_directly, textgrad
 from refiner.strategies.vote import vote
@@ -68,6 +69,13 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             calls=4,
             until="clean",
             voters="nobody",
+        ),
+        "sample": Strategy(
+            sample,
+            "independent answers that nobody refines, and their vote: what evals compare with",
+            6,
+            0,
+            voters="finals",
         ),
     }
 )

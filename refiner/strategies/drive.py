@@ -19,14 +19,15 @@ from refiner.policies.presets import PRESETS
 from refiner.prompts import Prompts
 from refiner.run.context import Line, RunContext
 from refiner.run.journal import Journal, Listener
-from refiner.run.ledger import ExhaustedError
+from refiner.run.ledger import ExhaustedError, Ledger
 from refiner.strategies import STRATEGIES
 from refiner.strategies.report import shortfall
 from refiner.strategies.selection import select
 from refiner.verify.empty import emptied
 
-SIGNALS: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143, "cancel": 130}
-"""Exit codes of a run that was interrupted; the stop's detail begins with the word, and a colon."""
+SIGNALS: Mapping[str, int] = {"SIGINT": 130, "SIGTERM": 143, "cancel": 130, "budget": 130}
+"""Exit codes of a run that was interrupted; the stop's detail begins with the word, and a colon. budget: of all the
+runs that it is one of."""
 
 Connect = Callable[[str, str | None], Awaitable[Line]]
 
@@ -35,7 +36,8 @@ Connect = Callable[[str, str | None], Awaitable[Line]]
 class World:
     """What a run needs from outside: a store, models by name and base URL, prompts, named stop rules, a sandbox.
 
-    judge is asked for only by runs whose task is code; isolated: it does not run code without a sandbox.
+    judge is asked for only by runs whose task is code; isolated: it does not run code without a sandbox. purse: what
+    all of its runs may spend together.
     """
 
     store: Store
@@ -44,6 +46,7 @@ class World:
     presets: Mapping[str, str] = field(default_factory=lambda: PRESETS)
     judge: Callable[[], Awaitable[Judge]] | None = None
     isolated: bool = True
+    purse: Ledger | None = None
 
 
 async def create(world: World, plan: Plan) -> str:
@@ -78,7 +81,7 @@ async def resume_run(
     try:
         lines = await connect_all(world, plan)
         judge = await world.judge() if world.judge and plan.task.kind is Kind.CODE else None
-        context = RunContext(journal, lines, language.parse(rules(plan), world.presets), judge)
+        context = RunContext(journal, lines, language.parse(rules(plan), world.presets), judge, world.purse)
         if started:
             started(context)
         stop = await _driven(context, world, plan)

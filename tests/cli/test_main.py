@@ -11,7 +11,7 @@ import click
 import pytest
 
 from refiner.cli import main as frame
-from refiner.cli.main import ABSENT, PARTS, cli, main
+from refiner.cli.main import PARTS, cli, main
 from refiner.domain.errors import AuthError, RefinerError, StoreError
 from tests.cli.conftest import Refiner
 
@@ -64,12 +64,6 @@ def test_usage_errors_are_one_line(words: list[str], message: str, capsys: pytes
     assert main(words) == 2
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"refiner: error: {message}\n")
-
-
-@pytest.mark.parametrize("name", sorted(ABSENT))
-def test_commands_of_later_versions(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([name, "--whatever"]) == 2
-    assert f'"{name}" is not in this version' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--json", "solv"], ["policy", "show", "none", "--json"], ["replay", "--json"]])

@@ -130,6 +130,7 @@ def test_votes_are_counted_as_the_strategies_count_them() -> None:
         "refine": "iterates",
         "vote": "finals",
         "compare": "finals",
+        "sample": "finals",
         "fuse": "nobody",
     }
     assert set(PHASES) == set(Role)

@@ -1,0 +1,55 @@
+"""`sample`: independent answers and nothing more, with which refinement has to compare."""
+
+from functools import partial
+
+from refiner.autograd.concurrent import gather
+from refiner.domain.events import Candidate
+from refiner.domain.run import Phase, Stop
+from refiner.domain.state import Step
+from refiner.domain.task import Kind
+from refiner.policies.language import parse
+from refiner.prompts import Prompts
+from refiner.run.context import RunContext
+from refiner.run.ledger import ExhaustedError
+from refiner.strategies.programs import Workshop
+from refiner.strategies.selection import outcome
+from refiner.strategies.verbs import EXPLORING, Chain
+from refiner.strategies.vote import WAVE, tally_of
+
+
+async def sample(context: RunContext, prompts: Prompts) -> Stop:
+    """Draw `least` answers, and further ones until the plan's own rule holds or all chains are drawn.
+
+    The first is drawn greedily: it is the answer of who asks once. Nothing that is found out ends the sampling.
+    """
+    plan = context.plan
+    enough = parse(plan.until) if plan.until else None
+    drawn = 0
+    while drawn < plan.chains and not (drawn and enough and enough(context.state, 0)):
+        wave = max(WAVE, drawn // 4) if drawn else plan.least if enough else plan.chains
+        upto = min(plan.chains, drawn + wave)
+        stops = await gather(*(partial(_drawn, context, prompts, number) for number in range(drawn, upto)))
+        if ended := next((stop for stop in stops if stop), None):
+            return ended
+        drawn = upto
+    return outcome(tally_of(context, drawn), drawn)
+
+
+async def _drawn(context: RunContext, prompts: Prompts, number: int) -> Stop | None:
+    """Draw an answer that is not there yet; why the run ends, where it does."""
+    steps, task = context.state.chain(number).steps, context.plan.task
+    if steps and steps[-1].decision:
+        return None
+    try:
+        if task.kind is not Kind.CODE:
+            await Chain(context, number, prompts).draft(shuffle=number > 0)
+            return None
+        shop, temperature = Workshop(context, prompts), EXPLORING if number else 0.0
+        if task.program is None:
+            await shop.draft(number, temperature=temperature)
+        else:
+            given = Step(Candidate(number, 0, Phase.DRAFT, task.program, task.program))
+            await shop.fix(number, given, temperature=temperature)
+    except ExhaustedError as exhausted:
+        return exhausted.stop
+    return None
