@@ -41,8 +41,8 @@ def replay(
 ) -> None:
     """Score other stop, gate and vote rules on stored trajectories: no model call.
 
-    RUN is a stored run, EVAL all that a stored eval has refined, FILE.jsonl trajectories in the form of docs/replay.md or the lines of `refiner run export`.
-    Every combination of an --until, a --vote and a --gate is one rule.
+    RUN is a stored run, EVAL all that a stored eval has refined, FILE.jsonl trajectories in the form of docs/replay.md
+    or the lines of `refiner run export`. Every combination of an --until, a --vote and a --gate is one rule.
     """
     from refiner.evals.replay import replay as score
     from refiner.evals.statistics import holm

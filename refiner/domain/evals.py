@@ -56,8 +56,9 @@ class Sitting:
 
     run: its trajectory, None where it was removed or has not begun. over: it has come to its end. failure: why it did
     not get there, "" otherwise (a failure is no wrong answer). stop: why the run ended. selected: chain and index of
-    the strategy's own answer. marks: its candidates in the order in which the gate judged them. usage: more than the
-    marks add up to, where the last candidate was criticised in vain. latencies: seconds of each answered call.
+    the strategy's own answer. marks: its candidates in the order in which the gate judged them. usage: of the answered
+    calls (those that failed count in EvalRow.usage alone), more than the marks add up to where the last candidate was
+    criticised in vain. latencies: seconds of each of them.
     """
 
     run: str | None = None

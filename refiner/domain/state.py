@@ -96,15 +96,16 @@ class ChainState:
 class RunState:
     """All that is known of a run.
 
-    chains maps a chain's number to its state. usage counts finished calls and what failed ones are booked at;
-    under_way maps the place of each call that is out to the most it can use. heard is the last word that the run was
-    told. seconds is time spent running, from event to event, without pauses and interruptions.
+    chains maps a chain's number to its state. usage counts finished calls and what failed ones are booked at, answered
+    the finished ones alone; under_way maps the place of each call that is out to the most it can use. heard is the last
+    word that the run was told. seconds is time spent running, from event to event, without pauses and interruptions.
     """
 
     plan: Plan | None = None
     status: Status = "new"
     chains: Mapping[int, ChainState] = field(default_factory=lambda: MappingProxyType({}))
     usage: Usage = field(default_factory=Usage)
+    answered: Usage = field(default_factory=Usage)
     under_way: Mapping[str, Usage] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
     selected: Selected | None = None
@@ -146,7 +147,7 @@ def _change(state: RunState, recorded: Recorded) -> dict[str, Any]:
         case CallStarted(key=key, attempt=attempt, reserved=reserved):
             return {"under_way": MappingProxyType({**state.under_way, f"{key}#{attempt}": reserved})}
         case CallFinished(key=key, attempt=attempt, reply=Reply(usage=usage)):
-            return _ended(state, f"{key}#{attempt}", usage)
+            return {**_ended(state, f"{key}#{attempt}", usage), "answered": state.answered + usage}
         case CallFailed(key=key, attempt=attempt, booked=usage):
             return _ended(state, f"{key}#{attempt}", usage)
         case Candidate() as candidate:

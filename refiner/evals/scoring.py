@@ -6,7 +6,7 @@ from refiner.domain.calls import Usage
 from refiner.domain.code import Judge, Outcome
 from refiner.domain.errors import SandboxError
 from refiner.domain.evals import Mark, Sitting
-from refiner.domain.events import CallFailed, CallFinished, CallStarted, Decision, Recorded
+from refiner.domain.events import CallFinished, CallStarted, Decision, Recorded
 from refiner.domain.state import RunState, Step, apply
 from refiner.domain.task import Kind
 from refiner.evals.datasets.item import Item
@@ -33,10 +33,9 @@ async def scored(run: str, events: Iterable[Recorded], item: Item, judge: Judge 
         state = apply(state, recorded)
         match event:
             case CallFinished(key=key, reply=reply):
-                _book(spent, key, reply.usage)
+                of = int(key.partition("/")[0])
+                spent[of] = spent.get(of, Usage()) + reply.usage
                 latencies.append(reply.seconds)
-            case CallFailed(key=key, booked=booked):
-                _book(spent, key, booked)
             case Decision(chain=chain, index=index):
                 judged.append(((chain, index), spent.pop(chain, Usage()), state.seconds))
     weight, rights = weights(state), dict[str, bool]()
@@ -54,15 +53,10 @@ async def scored(run: str, events: Iterable[Recorded], item: Item, judge: Judge 
         stop=state.finished.stop.detail if state.finished else "",
         selected=(state.selected.chain, state.selected.index) if state.selected else None,
         marks=tuple(marks),
-        usage=state.usage,
+        usage=state.answered,
         seconds=state.seconds,
         latencies=tuple(latencies),
     )
-
-
-def _book(spent: dict[int, Usage], key: str, usage: Usage) -> None:
-    chain = int(key.partition("/")[0])
-    spent[chain] = spent.get(chain, Usage()) + usage
 
 
 async def _right(step: Step, parsed: str, item: Item, judge: Judge | None) -> bool:

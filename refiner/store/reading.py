@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import error as ZlibError  # noqa: N812
 
-from sqlalchemy import Connection, Select, and_, desc, func, or_, select
+from sqlalchemy import Connection, Select, and_, desc, exists, func, or_, select
 
 from refiner.domain.calls import Finish, Message, Role, Usage
 from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError
@@ -24,6 +24,8 @@ Living = Callable[[Collection[str], Connection], set[str]]
 
 DAMAGED = (KeyError, ValueError, ZlibError)
 """What a row that is not as it was written raises when it is read."""
+
+_OF_EVAL = exists().where(tables.sittings.c.run_id == tables.runs.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,12 @@ def read_calls(connection: Connection, run: str) -> list[CallRow]:
 def read_runs(
     connection: Connection, living: Living, limit: int, offset: int = 0, since: datetime | None = None
 ) -> list[RunRow]:
-    """The latest runs, newest first; one that a process died over is "interrupted", a service's "queued"."""
+    """The latest runs, newest first; one that a process died over is "interrupted", a service's "queued".
+
+    Those of evals are left to them.
+    """
     of = tables.runs.c
-    query = select(tables.runs).order_by(desc(of.created_at), desc(of.id)).limit(limit).offset(offset)
+    query = select(tables.runs).where(~_OF_EVAL).order_by(desc(of.created_at), desc(of.id)).limit(limit).offset(offset)
     if since is not None:
         query = query.where(or_(of.updated_at >= since.astimezone(UTC), of.owner.is_not(None)))
     rows = connection.execute(query).all()
@@ -161,7 +166,7 @@ def find_run(connection: Connection, prefix: str) -> str:
     of = tables.runs.c
     query: Select[str] = select(of.id).order_by(desc(of.created_at), desc(of.id))
     if prefix == "@":
-        latest = connection.scalar(query.limit(1))
+        latest = connection.scalar(query.where(~_OF_EVAL).limit(1))
         if latest is None:
             raise NotFoundError("there is no run yet: `refiner solve` makes one")
         return latest

@@ -1,11 +1,12 @@
 """`sample`: independent answers and nothing more, with which refinement has to compare."""
 
+from dataclasses import replace
 from functools import partial
 
 from refiner.autograd.concurrent import gather
 from refiner.domain.events import Candidate
 from refiner.domain.run import Phase, Stop
-from refiner.domain.state import Step
+from refiner.domain.state import RunState, Step
 from refiner.domain.task import Kind
 from refiner.policies.language import parse
 from refiner.prompts import Prompts
@@ -25,7 +26,7 @@ async def sample(context: RunContext, prompts: Prompts) -> Stop:
     plan = context.plan
     enough = parse(plan.until) if plan.until else None
     drawn = 0
-    while drawn < plan.chains and not (drawn and enough and enough(context.state, 0)):
+    while drawn < plan.chains and not (drawn and enough and enough(_answered(context), 0)):
         wave = max(WAVE, drawn // 4) if drawn else plan.least if enough else plan.chains
         upto = min(plan.chains, drawn + wave)
         stops = await gather(*(partial(_drawn, context, prompts, number) for number in range(drawn, upto)))
@@ -33,6 +34,11 @@ async def sample(context: RunContext, prompts: Prompts) -> Stop:
             return ended
         drawn = upto
     return outcome(tally_of(context, drawn), drawn)
+
+
+def _answered(context: RunContext) -> RunState:
+    """The state, had it cost what its answers did: calls that failed are nobody's merit."""
+    return replace(context.state, usage=context.state.answered)
 
 
 async def _drawn(context: RunContext, prompts: Prompts, number: int) -> Stop | None:

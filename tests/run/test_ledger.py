@@ -71,6 +71,50 @@ def test_no_limit_is_ever_passed_and_every_call_is_answered(
         assert stops == []
 
 
+async def share(limits: Limits, own: Limits, asked: list[tuple[int, int, float, int]]) -> tuple[Ledger, list[Usage]]:
+    """Spend the same calls in three runs under one purse; what is out is seen at every turn."""
+    purse, used = Ledger(limits, whole=True), list[Usage]()
+
+    async def one(ledger: Ledger, prompt: int, reply: int, share: float, waits: int) -> None:
+        try:
+            reserved = await ledger.reserve(prompt, reply, price)
+        except ExhaustedError:
+            return
+        taken = purse.spent + purse.reserved
+        assert limits.calls is None or taken.calls <= limits.calls
+        assert limits.tokens is None or taken.tokens <= limits.tokens
+        assert limits.cost_usd is None or (taken.cost_usd or 0) <= limits.cost_usd + 1e-12
+        for _ in range(waits):
+            await anyio.lowlevel.checkpoint()
+        said = int(reserved.output_tokens * share)
+        used.append(Usage(1, prompt, 0, said, cost_usd=price(Usage(1, prompt, 0, said))))
+        ledger.settle(reserved, used[-1])
+
+    async with anyio.create_task_group() as group:
+        for ledger in [Ledger(own, above=purse) for _ in range(3)]:
+            for call in asked:
+                group.start_soon(one, ledger, *call)
+    return purse, used
+
+
+@given(bounds, bounds, st.lists(calls, max_size=5))
+def test_runs_together_never_pass_what_they_share(
+    limits: Limits, own: Limits, asked: list[tuple[int, int, float, int]]
+) -> None:
+    purse, used = anyio.run(share, limits, own, asked)
+    assert purse.reserved == Usage()
+    assert (purse.spent.calls, purse.spent.tokens) == (len(used), sum(usage.tokens for usage in used))
+
+
+async def test_what_is_shared_shortens_no_reply() -> None:
+    purse = Ledger(Limits(tokens=1000), whole=True)
+    run = Ledger(Limits(), above=purse)
+    run.settle(await run.reserve(100, 500, price), Usage(1, 100, 0, 500))
+    with pytest.raises(ExhaustedError, match="^budget: 600 of at most 1,000 tokens") as stopped:
+        await run.reserve(100, 500, price)
+    assert (stopped.value.stop.reason, run.reserved) == (StopReason.SIGNAL, Usage())
+
+
 async def test_the_reply_is_lowered_to_what_is_left_and_not_below_a_useful_size() -> None:
     ledger = Ledger(Limits(tokens=1000))
     assert (await ledger.reserve(100, 2048, price)).output_tokens == 900
