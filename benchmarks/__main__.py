@@ -6,7 +6,10 @@ from importlib import import_module
 
 from benchmarks.figures import Figure, machine, save, show
 
-NAMES = ("startup", "memory", "throughput", "service", "speculation", "sandbox", "replay", "tui", "textgrad_compare")
+NAMES = (
+    *("startup", "memory", "throughput", "service", "speculation"),
+    *("sandbox", "replay", "evals", "tui", "textgrad_compare"),
+)
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ async def test_what_is_shared_shortens_no_reply() -> None:
     purse = Ledger(Limits(tokens=1000), whole=True)
     run = Ledger(Limits(), above=purse)
     run.settle(await run.reserve(100, 500, price), Usage(1, 100, 0, 500))
-    with pytest.raises(ExhaustedError, match="^budget: 600 of at most 1,000 tokens") as stopped:
+    with pytest.raises(ExhaustedError, match=r"^budget: 600 of at most 1,000 tokens") as stopped:
         await run.reserve(100, 500, price)
     assert (stopped.value.stop.reason, run.reserved) == (StopReason.SIGNAL, Usage())
 
