@@ -74,9 +74,8 @@ def run(
 
     own = {"limit": limit, "sample": sample, "ids": ids, "map": mapped, "replicates": replicates, "vote": vote}
     if resume:
-        said = [
-            name for name, value in {**own, "no_control": no_control, **flags}.items() if value and name not in AGAIN
-        ]
+        told = {**own, "no_control": no_control or None, **flags}
+        said = [name for name, value in told.items() if value not in (None, ()) and name not in AGAIN]
         if datasets or said:
             given = f"--{said[0].replace('_', '-')}" if said else "DATASET"
             raise UsageError(f"--resume takes no {given}: the eval has its own")

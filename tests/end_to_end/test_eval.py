@@ -259,5 +259,15 @@ def test_killed_at_random(seed: int, refiner: Program, scripted: Scripted, sums:
     assert not bought - requests(scripted)
 
 
+def test_no_limit_is_passed_by_dying(refiner: Program, scripted: Scripted, sums: str) -> None:
+    scripted.script = killer = Killer(7)
+    words = ("-s", "vote", "--concurrency", "4", "--max-calls", "14")
+    killer.client = refiner.start("eval", "run", sums, *words)
+    assert killer.client.wait().code == -signal.SIGKILL
+    told = refiner("eval", "run", "--resume", "@", "--json").json
+    assert (told["status"], told["usage"]["calls"]) == ("budget", 14)
+    assert scripted.billed.calls <= 14
+
+
 def requests(scripted: Scripted) -> Counter[str]:
     return Counter(json.dumps([asked.body["seed"], asked.messages]) for asked in scripted.asked)
