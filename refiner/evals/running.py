@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 import anyio
 
@@ -26,6 +27,8 @@ FAILURES = 10
 """Failures in a row, or as many as there are items at a time, that are an outage."""
 
 MOST_SAMPLES = 1_000
+AHEAD = 1.5
+"""Items at a time to calls at a time: while some are scored and stored, others keep the provider busy."""
 
 Place = tuple[int, int, Part]
 
@@ -35,7 +38,7 @@ class Conditions:
     """How an eval is run.
 
     items: in the order in which they were stored. plan: of an item, by its number and the replicate. limits: of the
-    whole eval. vote: as in refiner.evals.arms. concurrency: items, and calls, at a time.
+    whole eval. vote: as in refiner.evals.arms. concurrency: calls at a time, over all items.
     """
 
     items: Sequence[Item]
@@ -189,7 +192,7 @@ class Running:
                 await self._item(number, replicate)
 
         async with anyio.create_task_group() as group:
-            for _ in range(self._on.concurrency):
+            for _ in range(ceil(AHEAD * self._on.concurrency)):
                 group.start_soon(work)
 
     async def _item(self, number: int, replicate: int) -> None:

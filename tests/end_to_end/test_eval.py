@@ -43,7 +43,7 @@ def adder(asked: Asked) -> str:
 
 def arms(told: dict[str, Any]) -> dict[str, tuple[int, int, int, int]]:
     names = ("right", "judged", "gained", "lost")
-    return {arm: tuple(tally[name] for name in names) for arm, tally in told["arms"].items()}  # type: ignore[misc]
+    return {arm: tuple(tally[name] for name in names) for arm, tally in told["arms"].items()}
 
 
 def shown(refiner: Program, *words: str) -> dict[str, Any]:
@@ -132,11 +132,11 @@ def test_failures_are_no_wrong_answers_and_tried_again(refiner: Program, scripte
         return status(500) if n == 3 or (n == 2 and bad[n] == 1) else adder(asked)
 
     scripted.script = script
-    done = refiner("eval", "run", sums, "-s", "vote", "--no-control", "--json")
+    done = refiner("eval", "run", sums, "-s", "vote", "-k", "1", "--no-control", "--json")
     assert (done.code, done.json["status"]) == (5, "done")
     assert "1 runs failed twice" in done.err
     tally = done.json["arms"]["refined"]
-    assert (tally["judged"], tally["failed"], bad[3]) == (5, 1, 6)
+    assert (tally["judged"], tally["failed"], bad[2], bad[3]) == (5, 1, 2, 2)
     scripted.script = adder
     again = refiner("eval", "run", "--resume", "@", "--json")
     assert (again.code, again.json["arms"]["refined"]["judged"]) == (0, 6)
@@ -231,7 +231,7 @@ def test_interrupted(refiner: Program, scripted: Scripted, sums: str) -> None:
     assert len(scripted.asked) == 36
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_random(seed: int, refiner: Program, scripted: Scripted, sums: str) -> None:
     """Nothing that was committed is bought again, to the item and inside it, and what is found is the same."""
     words = ["eval", "run", sums, "-s", "textgrad", "-n", "1", "--vote", "finals", "--concurrency", "3"]
@@ -241,7 +241,7 @@ def test_killed_at_random(seed: int, refiner: Program, scripted: Scripted, sums:
     dice, kills = random.Random(seed), 0
     scripted.reset()
     while True:
-        fatal = dice.randrange(1, 12) if kills < 5 else None
+        fatal = dice.randrange(1, 12) if kills < 4 else None
         scripted.script = killer = Killer(fatal)
         killer.client = refiner.start(*words, "--json", "-q")
         done: Done = killer.client.wait()
@@ -251,7 +251,7 @@ def test_killed_at_random(seed: int, refiner: Program, scripted: Scripted, sums:
         words = (
             ["eval", "run", "--resume", "@"] if refiner("eval", "list", "--json").json[0]["id"] != calm["id"] else words
         )
-    assert (kills, done.code) == (5, 0)
+    assert (kills, done.code) == (4, 0)
     assert arms(done.json) == arms(calm)
     again = requests(scripted) - bought
     cut = done.json["usage"]["calls"] - bought.total()

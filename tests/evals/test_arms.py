@@ -89,7 +89,7 @@ def test_controls_are_prefixes_of_the_same_samples_in_the_order_of_their_chains(
 def test_a_program_is_the_first_sample_that_passes_what_may_be_seen() -> None:
     samples = sat(mark("0/0", "W", visible=False), mark("1/0", None), mark("2/0", "R", visible=True))
     found = verdicts(answered(sat(*(mark(f"0/{index}", "W") for index in range(3))), samples, Kind.CODE))
-    assert [found[arm].right for arm in ("refined", "zero-shot", "same-calls")] == [False, False, True]  # type: ignore[index]
+    assert [found[arm].right for arm in ("refined", "zero-shot", "same-calls")] == [False, False, True]
     free = Sitting("r-1", over=True, selected=(0, 0), marks=(mark("0/0", "R", spent=Usage()),))
     found = verdicts(answered(free, sat(mark("0/0", "W")), Kind.CODE))
     assert [one.right for one in found.values()] == [True, False, True, True]
