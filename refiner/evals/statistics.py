@@ -43,7 +43,7 @@ class Bin:
     interval: Interval
 
 
-def wilson(right: int, of: int, level: float = 0.95) -> Interval:
+def wilson(right: float, of: float, level: float = 0.95) -> Interval:
     """The interval of a share (Wilson 1927); of nothing it is everything."""
     if not of:
         return Interval(0.0, 1.0)
