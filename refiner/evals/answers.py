@@ -33,9 +33,10 @@ class Point:
 class Answer:
     """One answer. arm: the strategy or control that gave it; subject: the part of the set, "" for none.
 
+    parsed: what was read from it, None for programs. gold: what is right. failure: why there is no answer.
     visible: whether it passes the tests that the strategy saw, None where there were none. margin: the vote's, from 0
     to 1, None without one. iterates: in the order they were made; chosen: chain and index of the answer among them.
-    seconds: time at work.
+    seconds: time at work; latencies: seconds of each call of its run.
     """
 
     item: str
@@ -43,15 +44,18 @@ class Answer:
     replicate: int
     outcome: Outcome
     subject: str = ""
-    text: str | None = None
+    parsed: str | None = None
+    gold: str | None = None
     visible: bool | None = None
     margin: float | None = None
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
+    latencies: tuple[float, ...] = ()
     iterates: tuple[Iterate, ...] = ()
     points: tuple[Point, ...] = ()
     chosen: tuple[int, int] | None = None
     run: str | None = None
+    failure: str = ""
 
     @property
     def right(self) -> bool:

@@ -21,7 +21,7 @@ DRAWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """How long answers took: the mean, and what half, nine of ten, and all of them stayed within."""
+    """How long it took: the mean, and what half, nine of ten, and all of them stayed within."""
 
     mean: float
     median: float
@@ -39,13 +39,13 @@ class AtK:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class ArmFigures:
     """The figures of one strategy or control.
 
     accuracy, and every share, is over the answers that did not fail; unreadable ones are wrong. drafts: that of the
     first candidates. repaired, broken: answers against their own first candidate. deceived: of the answers that pass
     the visible tests, the share that fails the hidden ones. cached: share of the prompts' tokens. usage: all in all,
-    failed answers included. per_right: US dollars.
+    failed answers included. per_right: US dollars. seconds: of an answer; latency: of a call.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Arm:
     mean_cost_usd: float | None
     per_right: float | None
     seconds: Seconds | None
+    latency: Seconds | None
     flips: tuple[Flip, ...]
     calibration: tuple[Bin, ...]
     at_k: tuple[AtK, ...]
@@ -99,7 +100,7 @@ class Figures:
 
     items: int
     replicates: int
-    arms: tuple[Arm, ...]
+    arms: tuple[ArmFigures, ...]
     comparisons: tuple[Comparison, ...]
     correction: str
     draws: int
@@ -172,12 +173,12 @@ def by_item(answers: Iterable[Answer]) -> dict[str, list[bool]]:
     return found
 
 
-def _arm(name: str, answers: Sequence[Answer], seed: int, *, control: bool) -> Arm:
+def _arm(name: str, answers: Sequence[Answer], seed: int, *, control: bool) -> ArmFigures:
     given = [one for one in answers if not one.failed]
     usage = sum((one.usage for one in answers), Usage())
     starts = [(one, first) for one in given if (first := first_right(one)) is not None]
     right, number = sum(one.right for one in given), len(answers)
-    return Arm(
+    return ArmFigures(
         name,
         control,
         number,
@@ -195,6 +196,7 @@ def _arm(name: str, answers: Sequence[Answer], seed: int, *, control: bool) -> A
         None if usage.cost_usd is None else usage.cost_usd / number,
         None if usage.cost_usd is None or not right else usage.cost_usd / right,
         _seconds([one.seconds for one in given]),
+        _seconds([seconds for one in given for seconds in one.latencies]),
         flips(given),
         tuple(_bins(given)),
         tuple(_at_k(given, seed)),
@@ -244,7 +246,7 @@ def _seconds(times: Sequence[float]) -> Seconds | None:
     return Seconds(fmean(times), half, ninety, ranked[-1])
 
 
-def _price(arm: Arm, arms: Iterable[Arm]) -> float:
+def _price(arm: ArmFigures, arms: Iterable[ArmFigures]) -> float:
     """What an answer takes: US dollars where any arm costs some and all are known, else tokens."""
     priced = all(one.mean_cost_usd is not None for one in arms) and any(one.mean_cost_usd for one in arms)
     return (arm.mean_cost_usd or 0.0) if priced else arm.mean_tokens
