@@ -5,11 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Literal
 
 from refiner.domain.calls import Usage
 from refiner.evals.answers import Answer
 from refiner.evals.repeated import pooled
 from refiner.evals.statistics import Interval
+
+What = Literal["calls", "tokens", "cost"]
+PRICES: tuple[What, ...] = ("calls", "tokens", "cost")
 
 MOST = 40
 """Points of a curve."""
@@ -25,16 +29,16 @@ class Spot:
     interval: Interval
 
 
-def used(usage: Usage, what: str) -> float | None:
+def used(usage: Usage, what: What) -> float | None:
     """Calls, tokens or US dollars of a usage."""
     return {"calls": usage.calls, "tokens": usage.tokens, "cost": usage.cost_usd}[what]
 
 
-def curve(answers: Sequence[Answer], what: str) -> tuple[Spot, ...]:
+def curve(answers: Sequence[Answer], what: What) -> tuple[Spot, ...]:
     """The anytime curve of an arm; an item without an answer within the limit is wrong. Empty where it is not known."""
     tracks = [(answer.item, track) for answer in answers if not answer.failed and (track := _track(answer, what))]
     limits = sorted({at for _, track in tracks for at, _ in track})
-    if len(tracks) < sum(not answer.failed for answer in answers) or not limits:
+    if len(tracks) < sum(not answer.failed for answer in answers) or not limits or not limits[-1]:
         return ()
     return tuple(_spot(tracks, limit) for limit in _thinned(limits))
 
@@ -49,7 +53,7 @@ def frontier(points: Iterable[tuple[str, float, float]]) -> tuple[str, ...]:
     return tuple(name for name, _, _ in every if name in kept)
 
 
-def _track(answer: Answer, what: str) -> list[tuple[float, bool]]:
+def _track(answer: Answer, what: What) -> list[tuple[float, bool]]:
     """What was used and whether the answer was right by then, in rising order; the end is the answer itself."""
     found = [(used(point.usage, what), point.right) for point in answer.points]
     end = used(answer.usage, what)

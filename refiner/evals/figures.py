@@ -9,7 +9,7 @@ from typing import Any
 
 from refiner.domain.calls import Usage
 from refiner.evals.answers import Answer
-from refiner.evals.curves import Spot, curve, frontier
+from refiner.evals.curves import PRICES, Spot, What, curve, frontier
 from refiner.evals.flips import Flip, first_right, flips
 from refiner.evals.repeated import Share, gains, pooled, sign_flip
 from refiner.evals.statistics import Bin, Difference, calibration, holm, maj_at_k, paired_bootstrap, pass_at_k
@@ -42,10 +42,11 @@ class AtK:
 class ArmFigures:
     """The figures of one strategy or control.
 
-    accuracy, and every share, is over the answers that did not fail; unreadable ones are wrong. drafts: that of the
-    first candidates. repaired, broken: answers against their own first candidate. deceived: of the answers that pass
-    the visible tests, the share that fails the hidden ones. cached: share of the prompts' tokens. usage: all in all,
-    failed answers included. per_right: US dollars. seconds: of an answer; latency: of a call.
+    accuracy, and every share and mean, is over the answers that did not fail; unreadable ones are wrong. drafts: that
+    of the first candidates. repaired, broken: answers against their own first candidate. deceived: of the answers that
+    pass the visible tests, the share that fails the hidden ones. usage: of all answers, failed ones included. cached:
+    share of its prompts' tokens; per_right: its US dollars for each right answer. seconds: of an answer; latency: of a
+    call. over: the anytime curves.
     """
 
     name: str
@@ -69,8 +70,7 @@ class ArmFigures:
     flips: tuple[Flip, ...]
     calibration: tuple[Bin, ...]
     at_k: tuple[AtK, ...]
-    over_calls: tuple[Spot, ...]
-    over_cost: tuple[Spot, ...]
+    over: Mapping[What, tuple[Spot, ...]]
     subjects: Mapping[str, Share]
     on_frontier: bool = False
 
@@ -175,14 +175,14 @@ def by_item(answers: Iterable[Answer]) -> dict[str, list[bool]]:
 
 def _arm(name: str, answers: Sequence[Answer], seed: int, *, control: bool) -> ArmFigures:
     given = [one for one in answers if not one.failed]
-    usage = sum((one.usage for one in answers), Usage())
+    usage, own = (sum((one.usage for one in every), Usage()) for every in (answers, given))
     starts = [(one, first) for one in given if (first := first_right(one)) is not None]
-    right, number = sum(one.right for one in given), len(answers)
+    right, number = sum(one.right for one in given), max(1, len(given))
     return ArmFigures(
         name,
         control,
-        number,
-        number - len(given),
+        len(answers),
+        len(answers) - len(given),
         sum(one.outcome == "unreadable" for one in given),
         pooled(by_item(given).values()),
         _grouped((one.item, first) for one, first in starts),
@@ -191,21 +191,20 @@ def _arm(name: str, answers: Sequence[Answer], seed: int, *, control: bool) -> A
         _grouped((one.item, not one.right) for one in given if one.visible),
         usage,
         usage.cached_input_tokens / usage.input_tokens if usage.input_tokens else None,
-        usage.calls / number,
-        usage.tokens / number,
-        None if usage.cost_usd is None else usage.cost_usd / number,
+        own.calls / number,
+        own.tokens / number,
+        None if own.cost_usd is None else own.cost_usd / number,
         None if usage.cost_usd is None or not right else usage.cost_usd / right,
         _seconds([one.seconds for one in given]),
         _seconds([seconds for one in given for seconds in one.latencies]),
         flips(given),
         tuple(_bins(given)),
         tuple(_at_k(given, seed)),
-        curve(given, "calls"),
-        curve(given, "cost") if usage.cost_usd else (),
+        {what: spots for what in PRICES if (spots := curve(given, what))},
         {
-            subject: pooled(by_item(own).values())
+            subject: pooled(by_item(group).values())
             for subject, group in groupby(sorted(given, key=lambda one: one.subject), lambda one: one.subject)
-            if (own := list(group)) and subject
+            if subject
         },
     )
 

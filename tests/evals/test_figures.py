@@ -19,11 +19,13 @@ def answer(item: str, arm: str, outcome: Outcome, replicate: int = 0, **more: ob
     return replace(Answer(item, arm, replicate, outcome), **more)  # type: ignore[arg-type]
 
 
-def table(arms: dict[str, str], **more: object) -> list[Answer]:
+def table(arms: dict[str, str], subject: str = "") -> list[Answer]:
     """A letter an item: r(ight), w(rong), u(nreadable), f(ailed)."""
     words: dict[str, Outcome] = {"r": "right", "w": "wrong", "u": "unreadable", "f": "failed"}
     return [
-        answer(f"q{at}", arm, words[one], **more) for arm, letters in arms.items() for at, one in enumerate(letters)
+        answer(f"q{at}", arm, words[one], subject=subject)
+        for arm, letters in arms.items()
+        for at, one in enumerate(letters)
     ]
 
 
@@ -107,13 +109,14 @@ def test_curves_margins_and_visible_tests() -> None:
         answer("q1", "ours", "wrong", usage=used[1], seconds=3.0, points=points((2, True)), margin=0.1, visible=True),
     ]
     [arm] = figures(every).arms
-    assert [(spot.limit, spot.spent, spot.accuracy) for spot in arm.over_calls] == [
+    assert [(spot.limit, spot.spent, spot.accuracy) for spot in arm.over["calls"]] == [
         (1, 0.5, 0.0), (2, 1.5, 0.5), (3, 3.0, 0.5), (4, 3.5, 0.5),
     ]  # fmt: skip
-    assert [spot.limit for spot in arm.over_cost] == pytest.approx([0.01, 0.02, 0.03, 0.04])
+    assert [spot.limit for spot in arm.over["cost"]] == pytest.approx([0.01, 0.02, 0.03, 0.04])
     assert [(one.low, one.items, one.accuracy) for one in arm.calibration] == [(0.0, 1, 0.0), (0.8, 1, 1.0)]
     assert (arm.deceived.share, arm.deceived.items) == (1.0, 1)
-    assert (arm.cached, arm.mean_calls, arm.per_right) == (0.5, 3.5, pytest.approx(0.07))
+    assert (arm.cached, arm.mean_calls) == (0.5, 3.5)
+    assert arm.per_right == pytest.approx(0.07)
     assert arm.seconds is not None
     assert (arm.seconds.mean, arm.seconds.median, arm.seconds.ninety) == (2.0, 1.0, 3.0)
 

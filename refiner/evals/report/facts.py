@@ -1,0 +1,73 @@
+"""All that a report is made of."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+from refiner.domain.evals import EvalRow, Results
+from refiner.evals.answers import Answer
+from refiner.evals.figures import SCHEMA, Figures, figures
+from refiner.evals.flips import Cause
+from refiner.evals.reading import CONTROLS, answers
+
+REFINED = "refined"
+CAUSES: Mapping[Cause, str] = MappingProxyType(
+    {"update": "update", "selection": "choice of the answer", "rejected": "update held back"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An eval, its answers in the order of the set, and their figures."""
+
+    eval: EvalRow
+    answers: tuple[Answer, ...]
+    figures: Figures
+
+    @property
+    def title(self) -> str:
+        return f"{self.eval.strategy} on {', '.join(self.eval.datasets)}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before the figures."""
+        row, found = self.eval, list[str]()
+        if row.over < row.parts:
+            why = f": {row.why}" if row.why else ""
+            found.append(f"Partial ({row.status}{why}): {row.over:,} of {row.parts:,} parts are over.")
+        if not row.control:
+            found.append("There was no control: how good the same model is without refinement is not known.")
+        if failed := sum(one.failed for one in self.answers):
+            found.append(
+                f"{failed:,} {'answer' if failed == 1 else 'answers'} failed: counted apart, and not as wrong."
+            )
+        return tuple(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `eval report --json`, the same to the byte for the same eval."""
+        row = self.eval
+        return {
+            "schema": SCHEMA,
+            "eval": {
+                "id": row.id,
+                "datasets": list(row.datasets),
+                "options": dict(row.options),
+                "status": row.status,
+                "why": row.why,
+                "created_at": row.created_at.isoformat(),
+                "parts": row.parts,
+                "over": row.over,
+                "usage": asdict(row.usage),
+                "seconds": row.seconds,
+            },
+            "notes": list(self.notes),
+            "figures": self.figures.to_json(),
+            "answers": [asdict(one) for one in self.answers],
+        }
+
+
+def report(results: Results, seed: int = 0) -> Report:
+    """The report of an eval as far as it has come."""
+    every = answers(results)
+    return Report(results.eval, tuple(every), figures(every, CONTROLS, seed))
