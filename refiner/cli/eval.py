@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refiner.cli import output
+from refiner.cli.eval_report import compare, report
 from refiner.cli.eval_run import run
 from refiner.cli.groups import Noun
 from refiner.cli.options import Context, common
@@ -23,6 +24,8 @@ def eval() -> None:  # noqa: A001
 
 
 eval.add_command(run)
+eval.add_command(report)
+eval.add_command(compare)
 
 
 @eval.command("list")

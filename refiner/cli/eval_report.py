@@ -68,7 +68,8 @@ def compare(context: Context, first: str, second: str) -> None:
     if found.correction:
         output.text(f"p is exact and two-sided, corrected by {found.correction}")
     for why, ids in found.unpaired.items():
-        output.text(f"{len(ids):,} items {why}: {', '.join(ids[:5])}{', …' if len(ids) > 5 else ''}")
+        items = "item" if len(ids) == 1 else "items"
+        output.text(f"{len(ids):,} {items} {why}: {', '.join(ids[:5])}{', …' if len(ids) > 5 else ''}")
     return None
 
 

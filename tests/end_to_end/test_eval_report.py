@@ -1,0 +1,63 @@
+"""`refiner eval report` and `eval compare`, on evals that were run."""
+
+import csv
+from io import StringIO
+
+import pytest
+
+from tests.end_to_end.program import Program
+from tests.scripted import Scripted
+from tests.strategies.worlds import by_role
+
+SET = "id,question,answer,subject\nq1,How many is 6 times 7?,42,sums\nq2,How many is 1 plus 1?,2,sums\n"
+
+
+@pytest.fixture
+def evaluated(refiner: Program, scripted: Scripted) -> Program:
+    scripted.script = by_role(
+        draft="Answer: 41",
+        critique="It is one short. Verdict: flawed",
+        gradient="Count once more.",
+        update="<improved>Answer: 42</improved>",
+    )
+    (refiner.folder / "set.csv").write_text(SET)
+    done = refiner("eval", "run", "set.csv", "-s", "textgrad", "-n", "1", "--answer-type", "number")
+    assert done.code == 0, done.err
+    return refiner
+
+
+def test_a_report_in_every_form_is_the_same_every_time(evaluated: Program, scripted: Scripted) -> None:
+    asked = len(scripted.asked)
+    done = evaluated("eval", "report", "@", "-o", "report.html")
+    assert (done.code, done.out) == (0, "")
+    page = (evaluated.folder / "report.html").read_text()
+    assert page.count("It is one short.") == page.count("Count once more.") == 2
+    assert '<span class="add">+Answer: 42</span>' in page
+    evaluated("eval", "report", "@", "-o", "again.html")
+    assert (evaluated.folder / "again.html").read_text() == page
+    told = evaluated("eval", "report", "@", "--json")
+    assert told.out == evaluated("eval", "report", "@", "--json").out
+    arms = {arm["name"]: arm for arm in told.json["figures"]["arms"]}
+    assert {name: arm["accuracy"]["share"] for name, arm in arms.items()} == {
+        "refined": 0.0, "zero-shot": 0.0, "same-calls": 0.0, "same-tokens": 0.0,
+    }  # fmt: skip
+    ledger = [(flip["cause"], flip["repaired"], flip["broken"]) for flip in arms["refined"]["flips"]]
+    assert ledger == [("update", 1, 0), ("selection", 0, 1)]
+    assert "| refined" in evaluated("eval", "report", "@", "--markdown").out
+    rows = list(csv.DictReader(StringIO(evaluated("eval", "report", "@", "--csv").out)))
+    assert [row["answer"] for row in rows if row["arm"] == "refined"] == ["41", "41"]
+    assert len(scripted.asked) == asked
+
+
+def test_what_cannot_be_written_or_compared(evaluated: Program) -> None:
+    assert "-o report.html" in evaluated("eval", "report", "@").error
+    assert "ends in none of" in evaluated("eval", "report", "@", "-o", "report.pdf").error
+    assert "do not go together" in evaluated("eval", "report", "@", "--csv", "--json").error
+    assert "no eval is called 'e-x'" in evaluated("eval", "report", "e-x", "--markdown").error
+    (evaluated.folder / "set.csv").write_text(SET.replace("q2", "q3"))
+    first = evaluated("eval", "list", "--json").json[0]["id"]
+    evaluated("eval", "run", "set.csv", "-s", "textgrad", "-n", "1", "--answer-type", "number", "--no-control")
+    done = evaluated("eval", "compare", first, "@", "--json").json
+    assert (done["items"], done["unpaired"]) == (1, {"a": ["q2"], "b": ["q3"], "changed": []})
+    assert [(one["arm"], one["p"]) for one in done["comparisons"]] == [("refined", 1.0)]
+    assert "1 item only in" in evaluated("eval", "compare", first, "@").out
