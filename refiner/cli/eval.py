@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from refiner.cli import output
+from refiner.cli.eval_judge import judge
 from refiner.cli.eval_report import compare, report
 from refiner.cli.eval_run import run
 from refiner.cli.groups import Noun
@@ -25,6 +26,7 @@ def eval() -> None:  # noqa: A001
 
 eval.add_command(run)
 eval.add_command(report)
+eval.add_command(judge)
 eval.add_command(compare)
 
 

@@ -75,6 +75,8 @@ async def resume_run(
     plan = journal.state.plan
     if plan is None:
         raise UsageError(f"run {run} was never started")
+    if plan.strategy not in STRATEGIES:
+        raise UsageError(f"run {run} is no solving but a {plan.strategy}: the command that began it goes on with it")
     if journal.state.status != "running" or len(journal.state.chains) or journal.state.under_way:
         await journal.book_interrupted()
         await journal.record(RunResumed(journal.state.resumptions + 1))

@@ -21,7 +21,7 @@ def evaluated(refiner: Program, scripted: Scripted) -> Program:
         update="<improved>Answer: 42</improved>",
     )
     (refiner.folder / "set.csv").write_text(SET)
-    done = refiner("eval", "run", "set.csv", "-s", "textgrad", "-n", "1", "--answer-type", "number")
+    done = refiner("eval", "run", "set.csv", "-s", "textgrad", "-n", "1", "--answer-type", "number", "--vote", "finals")
     assert done.code == 0, done.err
     return refiner
 
@@ -39,13 +39,13 @@ def test_a_report_in_every_form_is_the_same_every_time(evaluated: Program, scrip
     assert told.out == evaluated("eval", "report", "@", "--json").out
     arms = {arm["name"]: arm for arm in told.json["figures"]["arms"]}
     assert {name: arm["accuracy"]["share"] for name, arm in arms.items()} == {
-        "refined": 0.0, "zero-shot": 0.0, "same-calls": 0.0, "same-tokens": 0.0,
+        "refined": 0.5, "zero-shot": 0.0, "same-calls": 0.0, "same-tokens": 0.0,
     }  # fmt: skip
     ledger = [(flip["cause"], flip["repaired"], flip["broken"]) for flip in arms["refined"]["flips"]]
-    assert ledger == [("update", 1, 0), ("selection", 0, 1)]
+    assert ledger == [("update", 1, 0)]
     assert "| refined" in evaluated("eval", "report", "@", "--markdown").out
     rows = list(csv.DictReader(StringIO(evaluated("eval", "report", "@", "--csv").out)))
-    assert [row["answer"] for row in rows if row["arm"] == "refined"] == ["41", "41"]
+    assert [row["answer"] for row in rows if row["arm"] == "refined"] == ["42", "42"]
     assert len(scripted.asked) == asked
 
 
@@ -61,3 +61,24 @@ def test_what_cannot_be_written_or_compared(evaluated: Program) -> None:
     assert (done["items"], done["unpaired"]) == (1, {"a": ["q2"], "b": ["q3"], "changed": []})
     assert [(one["arm"], one["p"]) for one in done["comparisons"]] == [("refined", 1.0)]
     assert "1 item only in" in evaluated("eval", "compare", first, "@").out
+
+
+def test_two_judges_of_other_providers(evaluated: Program, scripted: Scripted) -> None:
+    asked = len(scripted.asked)
+    scripted.script = lambda asked: f"Answer: {'B' if asked.api == 'openai' else 'neither'}"
+    (evaluated.folder / "rubric.txt").write_text("Short is good.")
+    words = ("eval", "judge", "@", "--judge", "openai:a", "--judge", "anthropic:b", "--rubric", "rubric.txt", "--json")
+    part = evaluated(*words, "--max-calls", "1")
+    assert (part.code, [one["judged"] for one in part.json["judges"]]) == (4, [0, 0])
+    assert "the command that began it" in evaluated("run", "resume", part.json["judges"][0]["run"]).err
+    done = evaluated(*words)
+    assert (done.code, len(scripted.asked) - asked) == (0, 8)
+    assert [{word: n for word, n in one["counts"].items() if n} for one in done.json["judges"]] == [
+        {"split": 2}, {"tied": 2},
+    ]  # fmt: skip
+    assert [(one["agree"], one["first"]) for one in done.json["judges"]] == [(0.0, 0.0), (1.0, None)]
+    assert [(one["agree"], one["kappa"]) for one in done.json["kappa"]] == [(1.0, None)]
+    assert "warning: openai:a judges answers of" in done.err
+    assert "anthropic:b judges" not in done.err
+    assert "openai:a and anthropic:b agree on 100.0% of 2 pairs" in evaluated(*words[:-1]).out
+    assert len(scripted.asked) - asked == 8
