@@ -5,8 +5,8 @@ from typing import Literal
 
 from refiner.domain.calls import Usage
 
-Outcome = Literal["right", "wrong", "unreadable", "failed"]
-"""failed: no answer for want of a provider, a budget or a sandbox; it is counted apart, and never as wrong."""
+Outcome = Literal["right", "wrong", "unreadable", "failed", "unjudged"]
+"""unjudged: there is no gold answer. failed: no answer for want of a provider, budget or sandbox. Neither is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +64,8 @@ class Answer:
     @property
     def failed(self) -> bool:
         return self.outcome == "failed"
+
+    @property
+    def known(self) -> bool:
+        """Whether it is right or not."""
+        return self.outcome not in ("failed", "unjudged")

@@ -17,6 +17,8 @@ def _finals(marks: Sequence[Mark]) -> Iterable[Mark]:
     return {mark.chain: mark for mark in marks if mark.accepted}.values()
 
 
+NO_GOLD = "there is no gold answer: refiner eval judge compares the answers"
+
 VOTES: Mapping[str, Callable[[Sequence[Mark]], Iterable[Mark]]] = MappingProxyType(
     {"accepted": _accepted, "weighted": _accepted, "iterates": lambda marks: marks, "finals": _finals}
 )
@@ -39,7 +41,15 @@ def verdicts(answered: Answered, vote: str = "own") -> Verdicts:
                 "same-calls": replace(refined, arm="same-calls"),
                 "same-tokens": replace(refined, arm="same-tokens"),
             }
+    if answered.item.gold is None and answered.item.kind is not Kind.CODE:
+        found = {
+            arm: replace(one, right=None, failure=one.failure or NO_GOLD) for arm, one in found.items() if _over(one)
+        }
     return MappingProxyType({arm: found[arm] for arm in ARMS if arm in found})
+
+
+def _over(verdict: Verdict) -> bool:
+    return verdict.right is not None or bool(verdict.failure)
 
 
 def drawn(samples: Sitting) -> list[Mark]:

@@ -117,7 +117,8 @@ def figures(answers: Sequence[Answer], controls: Sequence[str] = (), seed: int =
     arms = [_arm(name, own, seed, control=name in controls) for name, own in by_arm.items()]
     best = set(frontier((arm.name, _price(arm, arms), arm.accuracy.share or 0.0) for arm in arms))
     pairs = [(ours, theirs) for ours in by_arm if ours not in controls for theirs in controls if theirs in by_arm]
-    compared = corrected([compare(ours, by_arm[ours], theirs, by_arm[theirs], seed) for ours, theirs in pairs])
+    every = (compare(ours, by_arm[ours], theirs, by_arm[theirs], seed) for ours, theirs in pairs)
+    compared = corrected([one for one in every if one.items])
     items = len({one.item for one in answers})
     return Figures(
         items,
@@ -168,27 +169,28 @@ def by_item(answers: Iterable[Answer]) -> dict[str, list[bool]]:
     """Right or not by item, for those with an answer."""
     found: dict[str, list[bool]] = {}
     for one in answers:
-        if not one.failed:
+        if one.known:
             found.setdefault(one.item, []).append(one.right)
     return found
 
 
 def _arm(name: str, answers: Sequence[Answer], seed: int, *, control: bool) -> ArmFigures:
     given = [one for one in answers if not one.failed]
+    known = [one for one in given if one.known]
     usage, own = (sum((one.usage for one in every), Usage()) for every in (answers, given))
-    starts = [(one, first) for one in given if (first := first_right(one)) is not None]
-    right, number = sum(one.right for one in given), max(1, len(given))
+    starts = [(one, first) for one in known if (first := first_right(one)) is not None]
+    right, number = sum(one.right for one in known), max(1, len(given))
     return ArmFigures(
         name,
         control,
         len(answers),
         len(answers) - len(given),
         sum(one.outcome == "unreadable" for one in given),
-        pooled(by_item(given).values()),
+        pooled(by_item(known).values()),
         _grouped((one.item, first) for one, first in starts),
         sum(one.right and not first for one, first in starts),
         sum(first and not one.right for one, first in starts),
-        _grouped((one.item, not one.right) for one in given if one.visible),
+        _grouped((one.item, not one.right) for one in known if one.visible),
         usage,
         usage.cached_input_tokens / usage.input_tokens if usage.input_tokens else None,
         own.calls / number,
@@ -197,13 +199,13 @@ def _arm(name: str, answers: Sequence[Answer], seed: int, *, control: bool) -> A
         None if usage.cost_usd is None or not right else usage.cost_usd / right,
         _seconds([one.seconds for one in given]),
         _seconds([seconds for one in given for seconds in one.latencies]),
-        flips(given),
-        tuple(_bins(given)),
-        tuple(_at_k(given, seed)),
-        {what: spots for what in PRICES if (spots := curve(given, what))},
+        flips(known),
+        tuple(_bins(known)),
+        tuple(_at_k(known, seed)),
+        {what: spots for what in PRICES if (spots := curve(known, what))},
         {
             subject: pooled(by_item(group).values())
-            for subject, group in groupby(sorted(given, key=lambda one: one.subject), lambda one: one.subject)
+            for subject, group in groupby(sorted(known, key=lambda one: one.subject), lambda one: one.subject)
             if subject
         },
     )

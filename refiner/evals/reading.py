@@ -6,7 +6,7 @@ from refiner.domain.calls import Usage
 from refiner.domain.evals import Answered, Arm, Mark, Results, Sitting, Verdict
 from refiner.domain.task import Kind
 from refiner.evals.answers import Answer, Iterate, Outcome, Point
-from refiner.evals.arms import VOTES, counted, drawn, prefix, verdicts
+from refiner.evals.arms import NO_GOLD, VOTES, counted, drawn, prefix, verdicts
 
 CONTROLS: tuple[Arm, ...] = ("zero-shot", "same-calls", "same-tokens")
 
@@ -34,18 +34,20 @@ def _of(answered: Answered, vote: str) -> Iterator[Answer]:
             gold=answered.item.gold,
             visible=chosen.visible if chosen else None,
             margin=verdict.margin,
-            usage=verdict.usage if verdict.right is not None else sitting.usage,
+            usage=verdict.usage if sitting.over else sitting.usage,
             seconds=sitting.seconds if arm == "refined" else max((mark.seconds for mark in marks), default=0.0),
             latencies=sitting.latencies,
             iterates=tuple(_iterate(mark) for mark in marks),
             points=tuple(_points(marks, rule, answered.item.kind)),
             chosen=verdict.place,
             run=sitting.run,
-            failure=verdict.failure,
+            failure="" if verdict.failure == NO_GOLD else verdict.failure,
         )
 
 
 def _outcome(verdict: Verdict, chosen: Mark | None) -> Outcome:
+    if verdict.failure == NO_GOLD:
+        return "unjudged"
     if verdict.right is None:
         return "failed"
     if verdict.right:

@@ -266,7 +266,10 @@ class Running:
             self.halt("failed", str(error))
 
     def _count(self, number: int, refined: Sitting | None) -> None:
-        right = refined_verdict(refined, self._on.items[number].kind, self._on.vote).right
+        item = self._on.items[number]
+        if item.answer is None and item.kind is not Kind.CODE:
+            return
+        right = refined_verdict(refined, item.kind, self._on.vote).right
         self._judged += right is not None
         self._right += bool(right)
 

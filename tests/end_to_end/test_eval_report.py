@@ -14,14 +14,18 @@ SET = "id,question,answer,subject\nq1,How many is 6 times 7?,42,sums\nq2,How man
 
 @pytest.fixture
 def evaluated(refiner: Program, scripted: Scripted) -> Program:
+    return evaluate(refiner, scripted, SET, "--answer-type", "number")
+
+
+def evaluate(refiner: Program, scripted: Scripted, rows: str, *words: str) -> Program:
     scripted.script = by_role(
         draft="Answer: 41",
         critique="It is one short. Verdict: flawed",
         gradient="Count once more.",
         update="<improved>Answer: 42</improved>",
     )
-    (refiner.folder / "set.csv").write_text(SET)
-    done = refiner("eval", "run", "set.csv", "-s", "textgrad", "-n", "1", "--answer-type", "number", "--vote", "finals")
+    (refiner.folder / "set.csv").write_text(rows)
+    done = refiner("eval", "run", "set.csv", "-s", "textgrad", "-n", "1", "--vote", "finals", *words)
     assert done.code == 0, done.err
     return refiner
 
@@ -63,15 +67,23 @@ def test_what_cannot_be_written_or_compared(evaluated: Program) -> None:
     assert "1 item only in" in evaluated("eval", "compare", first, "@").out
 
 
-def test_two_judges_of_other_providers(evaluated: Program, scripted: Scripted) -> None:
+def test_two_judges_of_other_providers_where_nothing_is_right(refiner: Program, scripted: Scripted) -> None:
+    evaluate(refiner, scripted, "question\nSay a number.\nSay another.\n", "--map", "answer=-")
+    told = refiner("eval", "report", "@", "--json").json
+    assert {one["outcome"] for one in told["answers"]} == {"unjudged"}
+    assert ({arm["accuracy"]["share"] for arm in told["figures"]["arms"]}, told["figures"]["comparisons"]) == (
+        {None},
+        [],
+    )
+    assert any("eval judge" in note for note in told["notes"])
     asked = len(scripted.asked)
     scripted.script = lambda asked: f"Answer: {'B' if asked.api == 'openai' else 'neither'}"
-    (evaluated.folder / "rubric.txt").write_text("Short is good.")
+    (refiner.folder / "rubric.txt").write_text("Short is good.")
     words = ("eval", "judge", "@", "--judge", "openai:a", "--judge", "anthropic:b", "--rubric", "rubric.txt", "--json")
-    part = evaluated(*words, "--max-calls", "1")
+    part = refiner(*words, "--max-calls", "1")
     assert (part.code, [one["judged"] for one in part.json["judges"]]) == (4, [0, 0])
-    assert "the command that began it" in evaluated("run", "resume", part.json["judges"][0]["run"]).err
-    done = evaluated(*words)
+    assert "the command that began it" in refiner("run", "resume", part.json["judges"][0]["run"]).err
+    done = refiner(*words)
     assert (done.code, len(scripted.asked) - asked) == (0, 8)
     assert [{word: n for word, n in one["counts"].items() if n} for one in done.json["judges"]] == [
         {"split": 2}, {"tied": 2},
@@ -80,5 +92,5 @@ def test_two_judges_of_other_providers(evaluated: Program, scripted: Scripted) -
     assert [(one["agree"], one["kappa"]) for one in done.json["kappa"]] == [(1.0, None)]
     assert "warning: openai:a judges answers of" in done.err
     assert "anthropic:b judges" not in done.err
-    assert "openai:a and anthropic:b agree on 100.0% of 2 pairs" in evaluated(*words[:-1]).out
+    assert "openai:a and anthropic:b agree on 100.0% of 2 pairs" in refiner(*words[:-1]).out
     assert len(scripted.asked) - asked == 8

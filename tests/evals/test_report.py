@@ -23,6 +23,7 @@ from tests.strategies.worlds import by_role, plan, solved
 
 ROWS = {"q1": ("BA", "BAA"), "q2": ("AB", "AAB"), "q3": ("B-", "BBA"), "q4": ("", "AAA"), "q5": ("CAA", "CAA")}
 GOLDEN = Path(__file__).parent / "report.md"
+BLOCKS = ("details", "article", "pre", "nav")
 HOSTILE = "</pre></details><script>alert(1)</script>\x1b[31m‮evil‬{{ 7 * 7 }} <img src=x onerror=alert(2)> & $x$"
 
 
@@ -37,11 +38,12 @@ class Tags(HTMLParser):
         self.seen.add(tag)
         self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
         assert not any(name.startswith("on") for name, _ in attrs)
-        if tag in ("details", "article", "pre"):
+        if tag in BLOCKS:
             self.open.append(tag)
+        assert tag not in ("input", "article") or not set(self.open) - {"article"}, "filters work on siblings alone"
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in ("details", "article", "pre"):
+        if tag in BLOCKS:
             assert self.open.pop() == tag
 
 

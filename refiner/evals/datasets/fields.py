@@ -13,6 +13,9 @@ from refiner.verify.numbers import exact
 
 Column = str | Sequence[str]
 
+NO_ANSWER = "-"
+"""The column of a gold answer where there is none: answers are free text, and a judge compares them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fields:
@@ -66,9 +69,12 @@ def item_of(row: Mapping[str, Any], where: str, number: int, names: Fields, kind
     program, visible, tests = (
         _text(row, column, where) for column in (names.program, names.visible_tests, names.tests)
     )
+    id = _text(row, names.id, where) or str(number)  # noqa: A001 - the noun
+    if names.answer == NO_ANSWER and not (program or visible or tests):
+        return Item(id, question, Kind.TEXT, subject=_text(row, names.subject, where))
     return made(
         where,
-        id=_text(row, names.id, where) or str(number),
+        id=id,
         question=question,
         choices=_choices(row, names.choices, where),
         answer=row.get(names.answer),

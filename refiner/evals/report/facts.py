@@ -38,6 +38,8 @@ class Report:
             found.append(f"Partial ({row.status}{why}): {row.over:,} of {row.parts:,} parts are over.")
         if not row.control:
             found.append("There was no control: how good the same model is without refinement is not known.")
+        if any(one.outcome == "unjudged" for one in self.answers):
+            found.append("Some answers have no gold answer, and are in no share: `refiner eval judge` compares them.")
         if failed := sum(one.failed for one in self.answers):
             found.append(
                 f"{failed:,} {'answer' if failed == 1 else 'answers'} failed: counted apart, and not as wrong."

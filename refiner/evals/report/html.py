@@ -11,7 +11,7 @@ from refiner.evals.report.pages import clipped, pages
 from refiner.evals.report.plots import plots
 from refiner.evals.report.words import dollars
 
-FILTERS = ("repaired", "broken", "right", "wrong", "unreadable", "failed")
+FILTERS = ("repaired", "broken", "right", "wrong", "unreadable", "failed", "unjudged")
 
 
 def html(report: Report, states: Mapping[str, RunState]) -> str:

@@ -98,10 +98,10 @@ def _marks(group: Sequence[Answer], refined: str) -> Iterator[str]:
     if own is None:
         return
     yield own.outcome
-    befores = [first_right(own), *(one.right for one in group if one.arm != refined and not one.failed)]
-    if not own.failed and own.right and False in befores:
+    befores = [first_right(own), *(one.right for one in group if one.arm != refined and one.known)]
+    if own.right and False in befores:
         yield "repaired"
-    if not own.failed and not own.right and True in befores:
+    if own.known and not own.right and True in befores:
         yield "broken"
 
 
