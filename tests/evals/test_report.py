@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import sys
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from io import StringIO
@@ -82,10 +84,15 @@ def test_a_page_of_400_items_is_of_a_size_that_can_be_sent() -> None:
     assert len(html(report(results(rows)), {})) < 1_000_000
 
 
+@pytest.mark.parametrize("missing", ["jinja2", "matplotlib"])
+def test_a_page_without_the_extra_is_one_line(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(UsageError, match=rf"needs? {missing}: install it with pip install 'refiner\[eval\]'"):
+        html(report(results({"q1": ("A", "A")})), {})
+
+
 def test_markdown_is_as_it_was() -> None:
     told = markdown(report(results(ROWS, status="budget", over=9, why="the budget is used up")))
-    if not GOLDEN.exists():
-        GOLDEN.write_text(told)
     assert told == GOLDEN.read_text()
 
 
@@ -114,5 +121,8 @@ def test_two_evals_are_paired_by_item() -> None:
     refined = found["comparisons"][0]
     assert (found["items"], refined["arm"], refined["better"], refined["worse"]) == (3, "refined", 1, 1)
     assert found["unpaired"] == {"a": ("q2", "q4"), "b": ("q9",), "changed": ()}
+    q1, *others = second.answered
+    other = replace(second, answered=(replace(q1, item=replace(q1.item, digest="another")), *others))
+    assert (compared(first, other).items, compared(first, other).changed) == (2, ("q1",))
     with pytest.raises(UsageError, match="no item in common"):
         compared(first, results({"q9": ("A", "A")}))
