@@ -8,10 +8,13 @@ from refiner.domain.state import ChainState, RunState, Step
 from refiner.evals.answers import Answer
 from refiner.evals.flips import first_right
 
-CLIP = 4_000
-"""Characters that are shown of a text."""
+SIZE = 6_000_000
+"""Characters that a page of many items has about; the more items, the less is shown of a text."""
 
-LINES = 120
+LEAST, MOST = 800, 4_000
+"""Characters that are shown of a text, at the least and at the most."""
+
+LINES = 80
 """Lines that are shown of a difference."""
 
 TRAJECTORIES = 1_000
@@ -49,7 +52,8 @@ class Page:
 
 def pages(answers: Sequence[Answer], states: Mapping[str, RunState], refined: str) -> tuple[Page, ...]:
     """The pages in the order of the items. states: the runs that are to be shown, by id."""
-    return tuple(_page(group, states, refined) for group in grouped(answers))
+    most = max(LEAST, min(MOST, SIZE // (10 * max(1, len(states)))))
+    return tuple(_page(group, states, refined, most) for group in grouped(answers))
 
 
 def grouped(answers: Iterable[Answer]) -> list[tuple[Answer, ...]]:
@@ -67,7 +71,7 @@ def telling(answers: Sequence[Answer], refined: str) -> list[str]:
     return runs[:TRAJECTORIES]
 
 
-def difference(before: str, after: str) -> Iterator[tuple[str, str]]:
+def difference(before: str, after: str, most: int = MOST) -> Iterator[tuple[str, str]]:
     """The lines of a unified diff, each with what it is: "add", "del", "at" or "same"."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
     for number, line in enumerate(lines):
@@ -75,20 +79,20 @@ def difference(before: str, after: str) -> Iterator[tuple[str, str]]:
             yield "at", "[…]"
             return
         if number > 1:  # the first two name files
-            yield {"+": "add", "-": "del", "@": "at"}.get(line[0], "same"), clipped(line)
+            yield {"+": "add", "-": "del", "@": "at"}.get(line[0], "same"), clipped(line, most)
 
 
-def clipped(text: str) -> str:
-    """A text, no longer than what is shown of one."""
-    return text if len(text) <= CLIP else f"{text[:CLIP]}\n[… {len(text) - CLIP:,} more characters]"
+def clipped(text: str, most: int = MOST) -> str:
+    """A text, its middle left out where it is longer."""
+    return text if len(text) <= most else f"{text[: most * 2 // 3]}\n[…]\n{text[-(most // 3) :]}"
 
 
-def _page(group: tuple[Answer, ...], states: Mapping[str, RunState], refined: str) -> Page:
+def _page(group: tuple[Answer, ...], states: Mapping[str, RunState], refined: str, most: int) -> Page:
     first = group[0]
     own = next((one for one in group if one.arm == refined), None)
     state = states.get(own.run) if own and own.run else None
-    question = clipped(state.plan.task.text) if state and state.plan else ""
-    made = tuple(_made(state, own)) if state and own else ()
+    question = clipped(state.plan.task.text, most) if state and state.plan else ""
+    made = tuple(_made(state, own, most)) if state and own else ()
     marks = tuple(_marks(group, refined))
     return Page(first.item, first.replicate, first.subject, first.gold, question, group, marks, made)
 
@@ -105,14 +109,14 @@ def _marks(group: Sequence[Answer], refined: str) -> Iterator[str]:
         yield "broken"
 
 
-def _made(state: RunState, answer: Answer) -> Iterator[Made]:
+def _made(state: RunState, answer: Answer, most: int) -> Iterator[Made]:
     right = {(one.chain, one.index): one.right for one in answer.iterates}
     for number in sorted(state.chains):
         for step in state.chains[number].steps:
-            yield _of_step(step, state.chains[number], right.get((number, step.candidate.index)))
+            yield _of_step(step, state.chains[number], right.get((number, step.candidate.index)), most)
 
 
-def _of_step(step: Step, chain: ChainState, right: bool | None) -> Made:
+def _of_step(step: Step, chain: ChainState, right: bool | None, most: int) -> Made:
     candidate = step.candidate
     before = ChainState(chain.steps[: chain.steps.index(step)]).current
     return Made(
@@ -121,8 +125,8 @@ def _of_step(step: Step, chain: ChainState, right: bool | None) -> Made:
         right,
         step.accepted,
         step.decision.reason if step.decision else "",
-        "" if before else clipped(candidate.text),
-        clipped(step.evaluation.critique) if step.evaluation else "",
-        clipped(step.gradient.text) if step.gradient else "",
-        tuple(difference(before.candidate.text, candidate.text)) if before else (),
+        "" if before else clipped(candidate.text, most),
+        clipped(step.evaluation.critique, most) if step.evaluation else "",
+        clipped(step.gradient.text, most) if step.gradient else "",
+        tuple(difference(before.candidate.text, candidate.text, most)) if before else (),
     )
