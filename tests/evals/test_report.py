@@ -14,7 +14,9 @@ import anyio
 import pytest
 
 from refiner.domain.errors import UsageError
+from refiner.domain.evals import Answered
 from refiner.domain.state import RunState
+from refiner.domain.task import Kind
 from refiner.evals.comparing import compared
 from refiner.evals.report.facts import report
 from refiner.evals.report.html import html
@@ -112,6 +114,24 @@ def test_json_and_csv_hold_the_answers() -> None:
     formula = comma_separated(report(results({"=HYPERLINK(1)": ("A", "A"), "-5": ("A", "A")})))
     assert "\n'=HYPERLINK" in formula
     assert "\n-5," in formula
+
+
+def test_programs_that_pass_what_may_be_seen_and_fail_what_may_not() -> None:
+    [one] = results({"q1": ("BAB", "BA")}).answered
+    parts = (
+        replace(
+            part,
+            marks=tuple(replace(mark, answer=None, visible=mark.index + mark.chain > 0) for mark in part.marks),
+            selected=(0, 2),
+        )
+        for part in (one.refined, one.samples)
+        if part
+    )
+    code = Answered(replace(one.item, kind=Kind.CODE, gold=None), 0, *parts)
+    refined, zero, *_ = report(replace(results({}), answered=(code,))).figures.arms
+    assert (refined.deceived.share, refined.deceived.answers, zero.deceived.share) == (1.0, 1, None)
+    # The first that passes what may be seen is the second, which is right; the strategy chose the third.
+    assert [spot.accuracy for spot in refined.over["calls"]] == [0.0, 1.0, 0.0]
 
 
 def test_two_evals_are_paired_by_item() -> None:
