@@ -162,6 +162,10 @@ def _items(results: "Results", every: dict[int, Any]) -> None:
 
 
 def _word(verdict: "Verdict | None") -> str:
+    from refiner.evals.arms import NO_GOLD
+
+    if verdict is not None and verdict.failure == NO_GOLD:
+        return f"{verdict.answer or ''}"[:40].rstrip()
     if verdict is None or (verdict.right is None and not verdict.failure):
         return "to come"
     if verdict.right is None:

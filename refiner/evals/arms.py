@@ -138,7 +138,7 @@ def tallies(results: Results) -> Mapping[Arm, Tally]:
         each = verdicts(answered, results.eval.vote)
         for arm, verdict in each.items():
             tally = found.setdefault(arm, Tally())
-            tally.failed += bool(verdict.failure)
+            tally.failed += verdict.failure not in ("", NO_GOLD)
             if verdict.right is not None:
                 tally.judged += 1
                 tally.right += verdict.right

@@ -65,8 +65,9 @@ def compared(first: Results, second: Results, seed: int = 0) -> Compared:
     found = []
     for arm in ARMS:
         ours, theirs = ([one for one in every if one.arm == arm] for every in (after, before))
-        if ours and theirs:
-            found.append(compare(arm, ours, arm, theirs, seed))
+        pair = compare(arm, ours, arm, theirs, seed)
+        if pair.items:
+            found.append(pair)
     return Compared(
         first.eval,
         second.eval,

@@ -76,6 +76,7 @@ def test_two_judges_of_other_providers_where_nothing_is_right(refiner: Program, 
         [],
     )
     assert any("eval judge" in note for note in told["notes"])
+    assert "failed" not in refiner("eval", "show", "@", "--items").out
     asked = len(scripted.asked)
     scripted.script = lambda asked: f"Answer: {'B' if asked.api == 'openai' else 'neither'}"
     (refiner.folder / "rubric.txt").write_text("Short is good.")
