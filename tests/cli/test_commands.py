@@ -117,7 +117,7 @@ def test_completion_scripts(refiner: Refiner, shell: str) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("refiner ", {"solve", "run", "config", "doctor"}),
+        ("refiner ", {"solve", "run", "config", "doctor", "eval"}),
         ("refiner co", {"config", "completion"}),
         ("refiner policy ", {"list", "show", "check"}),
         ("refiner config show --so", {"--sources"}),
