@@ -66,7 +66,6 @@ def hostile(scripted: Scripted, tmp_path: Path) -> RunState:
 def test_a_page_holds_every_step_and_nothing_that_acts(hostile: RunState) -> None:
     told = report(results({**ROWS, f"q<{HOSTILE}>": ("B", "A")}))
     page = html(told, {"r-q1": hostile})
-    assert page == html(report(results({**ROWS, f"q<{HOSTILE}>": ("B", "A")})), {"r-q1": hostile})
     tags = Tags()
     tags.feed(page)
     assert not tags.open
