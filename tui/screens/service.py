@@ -105,6 +105,8 @@ class ServiceScreen(Screen[None]):
             await anyio.sleep(EVERY)
 
     def watch_state(self, state: ServiceState | None) -> None:
+        if not self.query("#queue"):
+            return  # the screen is being taken down
         self.set_class(state is None, "-empty")
         bar = self.query_one(Bar)
         if state is None:
