@@ -101,7 +101,7 @@ class CallFailed:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One version of the answer. `parsed` is what was read from it; `problem` says why nothing could be, or why
-    the text must not replace another: unreadable, empty, truncated, echoed, unchanged."""
+    the text must not replace another: unreadable, empty, truncated, echoed, unchanged, vetoed."""
 
     chain: int
     index: int
@@ -136,6 +136,7 @@ class Evaluation:
     """What is wrong with a candidate: a critique, and a score from 0 to 1 where a verifier gave one.
 
     iteration: the one that it was made in, where that is not the candidate's own (its last update was rejected).
+    edit: the number of the word by which somebody put it in the critic's place.
     """
 
     chain: int
@@ -145,11 +146,22 @@ class Evaluation:
     score: float | None = None
     tests: Tests | None = None
     iteration: int | None = None
+    edit: int | None = None
     type: Literal["evaluation"] = "evaluation"
 
     @property
     def place(self) -> str:
-        return f"{self.chain}/{self.index if self.iteration is None else self.iteration}/evaluation"
+        return f"{self.at}/evaluation" + ("" if self.edit is None else f"/{self.edit}")
+
+    @property
+    def vetoed(self) -> bool:
+        """Whether somebody struck it out."""
+        return self.edit is not None and not self.critique.strip()
+
+    @property
+    def at(self) -> str:
+        """Its chain and iteration."""
+        return f"{self.chain}/{self.index if self.iteration is None else self.iteration}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,19 +44,32 @@ class Limits:
     seconds: float | None = None
 
 
-Control = Literal["pause", "resume", "stop", "cancel", "budget"]
-"""What a live run can be told: to make no further call for now, to go on, to end and keep its best, to end at once, and
-what it may spend from now on."""
+Control = Literal["pause", "resume", "stop", "cancel", "budget", "hold", "edit"]
+"""What a live run can be told: to make no further call for now, to go on, to end and keep its best, to end at once,
+what it may spend from now on, to wait with the next critique before it is used, and another critique instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What stands in for the critique of an iteration; blank it is a veto, and the update is left out."""
+
+    chain: int
+    iteration: int
+    critique: str
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What somebody asked of a live run; `number` rises from word to word. limits: the new ones of a budget."""
+    """What somebody asked of a live run; `number` rises from word to word.
+
+    limits: the new ones of a budget; of a hold the seconds that it lasts at the most. rewrite: of an edit.
+    """
 
     number: int
     control: Control
     who: str
     limits: Limits | None = None
+    rewrite: Rewrite | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,8 @@ class RunModel:
     @property
     def phase(self) -> str:
         """What goes on, in a word."""
+        if self.state.held:
+            return "held"
         if self.state.status != "running":
             return {"new": "waiting"}.get(self.state.status, self.state.status)
         if self.writing:
@@ -210,6 +212,19 @@ class RunModel:
         state = self.state
         running = state.status == "running" and state.at is not None
         return state.seconds + (max(0.0, (now - state.at).total_seconds()) if running and state.at else 0.0)
+
+    def critique(self, chain: int) -> Evaluation | None:
+        """The critique of a chain that is not in use yet, and so can be edited."""
+        steps = self.state.chain(chain).steps
+        of = self.state.chain(chain)
+        said = next((step.evaluation for step in reversed(steps) if step.evaluation), None)
+        if said is None or of.stop or self.state.finished or said.at != f"{chain}/{of.iterations}":
+            return None
+        gradients = (step.gradient for step in steps if step.gradient)
+        used = any(
+            f"{each.chain}/{each.index if each.iteration is None else each.iteration}" == said.at for each in gradients
+        )
+        return None if used or any(writing.chain == chain for writing in self.writing.values()) else said
 
     def written(self, roles: tuple[Role, ...]) -> Writing | None:
         """The latest reply of these roles that is being written."""

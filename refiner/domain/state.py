@@ -98,7 +98,8 @@ class RunState:
 
     chains maps a chain's number to its state. usage counts finished calls and what failed ones are booked at, answered
     the finished ones alone; under_way maps the place of each call that is out to the most it can use. heard is the last
-    word that the run was told. seconds is time spent running, from event to event, without pauses and interruptions.
+    word that the run was told. hold: seconds that the next critique waits; held: chain/iteration of the one that does,
+    and those. seconds is time spent running, from event to event, without pauses and interruptions.
     """
 
     plan: Plan | None = None
@@ -112,6 +113,8 @@ class RunState:
     finished: RunFinished | None = None
     resumptions: int = 0
     heard: int = 0
+    hold: float | None = None
+    held: tuple[str, float] | None = None
     started_at: datetime | None = None
     at: datetime | None = None
     seconds: float = 0.0
@@ -141,11 +144,12 @@ def _change(state: RunState, recorded: Recorded) -> dict[str, Any]:
         case RunStarted(plan=plan):
             return {"plan": plan, "status": "running", "started_at": recorded.at}
         case RunResumed():
-            return {"status": "running", "finished": None, "resumptions": state.resumptions + 1}
+            return {"status": "running", "finished": None, "resumptions": state.resumptions + 1, **_LET_GO}
         case Steered(word=word):
             return {"heard": word.number, **_told(state, word)}
         case CallStarted(key=key, attempt=attempt, reserved=reserved):
-            return {"under_way": MappingProxyType({**state.under_way, f"{key}#{attempt}": reserved})}
+            under_way = MappingProxyType({**state.under_way, f"{key}#{attempt}": reserved})
+            return {"under_way": under_way, **_used(state, key.partition("/")[0])}
         case CallFinished(key=key, attempt=attempt, reply=Reply(usage=usage)):
             return {**_ended(state, f"{key}#{attempt}", usage), "answered": state.answered + usage}
         case CallFailed(key=key, attempt=attempt, booked=usage):
@@ -158,21 +162,23 @@ def _change(state: RunState, recorded: Recorded) -> dict[str, Any]:
                 return _with_step(state, event, execution=execution)
             return _with_step(state, event, made=(*_step(state, event).made, execution))
         case Evaluation() as evaluation:
-            return _with_step(state, evaluation, evaluation=evaluation)
+            held = state.hold is not None and evaluation.edit is None
+            waits = {"hold": None, "held": (evaluation.at, state.hold)} if held else {}
+            return _with_step(state, evaluation, evaluation=evaluation) | waits
         case Gradient() as gradient:
-            return _with_step(state, gradient, gradient=gradient)
+            return _with_step(state, gradient, gradient=gradient) | _used(state, str(gradient.chain))
         case Decision() as decision:
             return _with_step(state, decision, decision=decision)
         case Preferred() as event:
             return _with_step(state, event, preferred=_step(state, event).preferred + 1)
         case ChainStopped(chain=number, stop=stop):
-            return _with_chain(state, number, replace(state.chain(number), stop=stop))
+            return _with_chain(state, number, replace(state.chain(number), stop=stop)) | _used(state, str(number))
         case Note(text=text):
             return {"notes": (*state.notes, text)}
         case Selected() as selected:
             return {"selected": selected}
         case RunFinished() as finished:
-            return {"status": finished.status, "finished": finished}
+            return {"status": finished.status, "finished": finished, **_LET_GO}
 
 
 def fold(events: Iterable[Recorded]) -> RunState:
@@ -180,6 +186,7 @@ def fold(events: Iterable[Recorded]) -> RunState:
     return reduce(apply, events, RunState())
 
 
+_LET_GO: dict[str, Any] = {"hold": None, "held": None}
 _OfStep = Executed | Evaluation | Gradient | Decision | Preferred
 
 
@@ -188,11 +195,22 @@ def _told(state: RunState, word: Word) -> dict[str, Any]:
         case "pause":
             return {"status": "paused"}
         case "resume":
-            return {"status": "running"}
+            return {"status": "running", **_LET_GO}
+        case "hold" if word.limits is not None:
+            return {"hold": word.limits.seconds}
+        case "edit" if (
+            word.rewrite and state.held and state.held[0] == f"{word.rewrite.chain}/{word.rewrite.iteration}"
+        ):
+            return {"held": None}
         case "budget" if state.plan is not None and word.limits is not None:
             return {"plan": replace(state.plan, limits=word.limits)}
         case _:
             return {}
+
+
+def _used(state: RunState, chain: str) -> dict[str, Any]:
+    """A chain that goes on is no longer held."""
+    return {"held": None} if state.held and state.held[0].partition("/")[0] == chain else {}
 
 
 def _ended(state: RunState, place: str, usage: Usage) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from refiner.domain.events import Event, Recorded
-from refiner.domain.run import Control, Limits, Word
+from refiner.domain.run import Control, Limits, Rewrite, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ class Store(Protocol):
         """The latest runs, newest first; since: only those that changed then or later, or that a process holds."""
         ...
 
-    async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:
+    async def ask(self, run: str, control: Control, who: str, told: Limits | Rewrite | None = None) -> None:
         """Leave a word for the process that holds a live run, or will take one that waits, which stop and cancel end
-        at once. Raises NotLiveError for any other run."""
+        at once; told: what Word says of it. Raises NotLiveError for any other run."""
         ...
 
     async def asked(self, run: str, after: int) -> list[Word]:

@@ -13,8 +13,19 @@ from tenacity import AsyncRetrying
 from refiner.domain.calls import Capabilities, Count, Message, Provider, Reply, Request, Role, Usage
 from refiner.domain.code import Execution, Judge, Outcome, Suite
 from refiner.domain.errors import RefinerError, SandboxError, UsageError
-from refiner.domain.events import CallFailed, CallFinished, CallStarted, ChainStopped, Delta, Event, Executed, Note
-from refiner.domain.run import Plan, Stop, StopReason
+from refiner.domain.events import (
+    CallFailed,
+    CallFinished,
+    CallStarted,
+    ChainStopped,
+    Delta,
+    Evaluation,
+    Event,
+    Executed,
+    Note,
+    Steered,
+)
+from refiner.domain.run import Plan, Stop, StopReason, Verdict, Word
 from refiner.domain.state import RunState
 from refiner.run.journal import Journal
 from refiner.run.ledger import ExhaustedError, Ledger
@@ -24,6 +35,16 @@ GRACE = 5.0
 
 T = TypeVar("T")
 Policy = Callable[[RunState, int], Stop | None]
+Read = Callable[[str], Verdict]
+
+
+@dataclass(slots=True)
+class Open:
+    """A critique that is not in use yet; read: what another one in its place comes to."""
+
+    evaluation: Evaluation
+    read: Read
+    done: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +85,9 @@ class RunContext:
         steps = (step for chain in self.state.chains.values() for step in chain.steps)
         self.answers = list(dict.fromkeys(step.candidate.parsed for step in steps if step.candidate.parsed is not None))
         self.comparing = anyio.Lock()
+        self._hold: float | None = None
+        self._open: dict[str, Open] = {}
+        self._editing = anyio.Lock()
         self._deadline = self._end()
 
     @property
@@ -108,6 +132,52 @@ class RunContext:
         """Go on after a pause, which does not count as time of the run."""
         self._deadline = self._end()
         self._going.set()
+        self._hold = None
+        for critique in self._open.values():
+            critique.done.set()
+
+    def hold(self, seconds: float) -> None:
+        """Wait for so long with the next critique before it is used, or until it is edited, or `go_on`."""
+        self._hold = seconds
+
+    async def criticised(self, evaluation: Evaluation, read: Read) -> Evaluation:
+        """Record a critique and give what is to be used: while the run is paused or held, somebody may edit it.
+
+        An edit before a crash stands. To be held counts as time of the run.
+        """
+        await self.record(evaluation)
+        past = self.state.chain(evaluation.chain).steps[evaluation.index].evaluation
+        if past is not None and past.edit is not None and past.at == evaluation.at:
+            evaluation = past
+        critique = self._open[evaluation.at] = Open(evaluation, read)
+        if self._hold is not None and not self._interrupted:
+            seconds, self._hold = self._hold, None
+            with anyio.CancelScope(deadline=min(self._deadline, anyio.current_time() + seconds)) as scope:
+                self._scopes[scope] = False
+                try:
+                    await critique.done.wait()
+                finally:
+                    del self._scopes[scope]
+        if not self._going.is_set():
+            await self._going.wait()
+        async with self._editing:
+            return self._open.pop(evaluation.at).evaluation
+
+    async def edit(self, word: Word) -> None:
+        """Put what the word says in a critique's place, recorded together with it; one that is in use stays."""
+        rewrite = word.rewrite
+        assert rewrite is not None  # noqa: S101
+        place = f"{rewrite.chain}/{rewrite.iteration}"
+        async with self._editing:
+            if (critique := self._open.get(place)) is None:
+                late = Note(f"the edit of critique {place} came too late: it is not waiting to be used")
+                await self.record(Steered(word), *([] if late.text in self.state.notes else [late]))
+                return
+            verdict = critique.read(rewrite.critique)
+            edited = replace(critique.evaluation, critique=rewrite.critique, verdict=verdict, edit=word.number)
+            await self.record(Steered(word), edited)
+            critique.evaluation = edited
+            critique.done.set()
 
     def rebudget(self) -> None:
         """Keep to the limits that the plan has now."""

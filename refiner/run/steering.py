@@ -57,6 +57,9 @@ class Steering:
 
     async def hear(self, context: RunContext, word: Word) -> None:
         """Do what the word says, and record it first."""
+        if word.control == "edit":
+            await context.edit(word)
+            return
         await context.record(Steered(word))
         by = f"asked for by {word.who}"
         match word.control:
@@ -64,6 +67,8 @@ class Steering:
                 context.pause()
             case "resume":
                 context.go_on()
+            case "hold" if word.limits and word.limits.seconds is not None:
+                context.hold(word.limits.seconds)
             case "budget":
                 context.rebudget()
             case "stop":

@@ -114,6 +114,8 @@ def project(run: str, at: datetime, event: Event, put: Put) -> Projection:
             row = {"against": against, "verdict": run_of.outcome.value, "seconds": run_of.seconds}
             row |= {"passed": run_of.passed, "total": run_of.total, "output": put(run_of.output)}
             return Projection((tables.executions, _of(run, event) | row))
+        case Evaluation(edit=int()):
+            return Projection()  # the row keeps what the critic said
         case Evaluation(tests=tests):
             row = {"verdict": event.verdict.value, "critique": put(event.critique), "score": event.score}
             row |= {"passed": tests and tests.passed, "total": tests and tests.total}

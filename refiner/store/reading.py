@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, and_, desc, exists, func, or_, select
 from refiner.domain.calls import Finish, Message, Role, Usage
 from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError
 from refiner.domain.events import Recorded
-from refiner.domain.run import Limits, Word
+from refiner.domain.run import Control, Limits, Rewrite, Word
 from refiner.domain.store import RunRow
 from refiner.store import tables
 from refiner.store.codec import decode, refs
@@ -149,9 +149,7 @@ def read_words(connection: Connection, run: str, after: int) -> list[Word]:
     """The words with a number above `after` that were left for the run, in order."""
     of = tables.words.c
     rows = connection.execute(select(tables.words).where(of.run_id == run, of.id > after).order_by(of.id))
-    return [
-        Word(row.id, row.control, row.who, Limits(**json.loads(row.limits)) if row.limits else None) for row in rows
-    ]
+    return [_word(row.id, row.control, row.who, json.loads(row.limits) if row.limits else None) for row in rows]
 
 
 def read_told(connection: Connection, after: int) -> list[tuple[int, str]]:
@@ -180,6 +178,14 @@ def find_run(connection: Connection, prefix: str) -> str:
         some = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
         raise AmbiguousError(f"{prefix!r} stands for {len(found)} runs ({some}): write more of the id")
     return found[0]
+
+
+def _word(number: int, control: Control, who: str, told: dict[str, Any] | None) -> Word:
+    if told is None:
+        return Word(number, control, who)
+    if control == "edit":
+        return Word(number, control, who, rewrite=Rewrite(**told))
+    return Word(number, control, who, Limits(**told))
 
 
 def _call(row: Any, texts: Mapping[str, str]) -> CallRow:

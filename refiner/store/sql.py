@@ -16,7 +16,7 @@ from ulid import ULID
 
 from refiner.domain.errors import NotFoundError, NotLiveError, UsageError
 from refiner.domain.events import Event, Recorded
-from refiner.domain.run import Control, Limits, Word
+from refiner.domain.run import Control, Limits, Rewrite, Word
 from refiner.domain.service import Waiting
 from refiner.domain.store import RunRow
 from refiner.store import journal, queue, tables
@@ -232,11 +232,11 @@ class SqlStore:
         """Whether a living process holds the run."""
         return await self._read(lambda connection: self._live(connection, run))
 
-    async def ask(self, run: str, control: Control, who: str, limits: Limits | None = None) -> None:
+    async def ask(self, run: str, control: Control, who: str, told: Limits | Rewrite | None = None) -> None:
         """Leave a word for the process that holds a live run, or will take one that waits, which stop and cancel end
-        at once. Raises NotLiveError for any other run."""
+        at once; told: what Word says of it. Raises NotLiveError for any other run."""
         row = {"run_id": run, "control": control, "who": who, "at": datetime.now(UTC)}
-        row["limits"] = json.dumps(asdict(limits)) if limits else None
+        row["limits"] = json.dumps(asdict(told)) if told else None
 
         def work(connection: Connection) -> None:
             live = self._live(connection, run)

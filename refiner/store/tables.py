@@ -175,7 +175,7 @@ class Events(Record, table=True):
 
 
 class Words(Record, table=True):
-    """What somebody asked of a live run. limits: JSON."""
+    """What somebody asked of a live run. limits: JSON of a Limits, for an edit of its Rewrite."""
 
     __table_args__ = ({"sqlite_autoincrement": True},)
 

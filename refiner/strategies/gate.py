@@ -9,6 +9,7 @@ _REASONS = {
     "truncated": "it was cut off before its end",
     "echoed": "it repeats the prompt instead of answering",
     "unchanged": "it says the same as before",
+    "vetoed": "its critique was vetoed",
 }
 
 

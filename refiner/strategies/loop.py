@@ -47,11 +47,14 @@ async def _refined(chain: Chain, *, direct: bool, shuffle: bool, redraw: bool) -
     # A resumed chain goes on behind its last candidate; the calls of the iteration it died in are in the journal.
     index = chain.state.iterations
     while (stop := chain.context.stop(chain.number)) is None:
-        answer, evaluation, _ = await chain.evaluate(index, direct=direct)
+        answer, evaluation, said = await chain.evaluate(index, direct=direct)
         if (stop := chain.context.stop(chain.number)) is not None:
             break
-        await chain.backward(evaluation, answer, index)
-        await chain.gate(await chain.step(answer, index))
+        if said.vetoed:
+            await chain.gate(chain.vetoed(index))
+        else:
+            await chain.backward(evaluation, answer, index)
+            await chain.gate(await chain.step(answer, index))
         index += 1
     await chain.context.record(ChainStopped(chain.number, index, stop))
     return stop

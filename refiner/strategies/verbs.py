@@ -95,8 +95,8 @@ class Chain:
         await self.gate(candidate)
         return candidate
 
-    async def evaluate(self, iteration: int, *, direct: bool) -> tuple[Variable, Variable, Verdict]:
-        """The current candidate as a variable, its evaluation, and what that comes to."""
+    async def evaluate(self, iteration: int, *, direct: bool) -> tuple[Variable, Variable, Evaluation]:
+        """The current candidate as a variable, and its evaluation as one and as it is recorded."""
         step = self.current
         engine = self._engine(iteration)
         answer = Variable(step.candidate.text, "answer to the task")
@@ -104,14 +104,18 @@ class Chain:
             engine, self._question(step), direct=direct, rubric=self.judged, prompts=self.prompts
         )
         evaluation = await loss(answer)
-        found = verdict(evaluation.value)
         disproved = step.candidate.problem is not None or (step.score is not None and step.score < 1.0)
-        if found is Verdict.CORRECT and disproved:
-            found = Verdict.FLAWED
-        await self.context.record(
-            Evaluation(self.number, step.candidate.index, found, evaluation.value, iteration=iteration)
+
+        def found(critique: str) -> Verdict:
+            said = verdict(critique)
+            return Verdict.FLAWED if said is Verdict.CORRECT and disproved else said
+
+        said = evaluation.value
+        used = await self.context.criticised(
+            Evaluation(self.number, step.candidate.index, found(said), said, iteration=iteration), found
         )
-        return answer, evaluation, found
+        evaluation.value = used.critique
+        return answer, evaluation, used
 
     async def backward(self, evaluation: Variable, answer: Variable, iteration: int) -> None:
         """The evaluation as gradients of the answer."""
@@ -134,6 +138,11 @@ class Chain:
             return Candidate(self.number, iteration + 1, Phase.UPDATE, "", None, "empty")
         update = updates[0]
         return await self._candidate(iteration + 1, Phase.UPDATE, update.new, update.problem)
+
+    def vetoed(self, iteration: int) -> Candidate:
+        """The current candidate once more, for a critique that somebody struck out."""
+        now = self.current.candidate
+        return replace(now, index=iteration + 1, phase=Phase.UPDATE, parsed=None, problem="vetoed")  # agrees with none
 
     async def gate(self, candidate: Candidate) -> Decision:
         """The gate's word on a candidate, recorded together with it; a program is run against its tests in between."""
