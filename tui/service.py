@@ -1,7 +1,7 @@
 """The service as a source: requests in threads, events as they come."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,10 +13,11 @@ from refiner.client.client import Client
 from refiner.client.streaming import streamed
 from refiner.domain.errors import DaemonError
 from refiner.domain.events import Heard
-from refiner.domain.run import Control, Limits
+from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
 from refiner.domain.wire import row_of, service_of
+from refiner.tui.source import Sketch
 
 MOST_CHANGED = 1_000
 """Runs that are asked for at a time when something changed."""
@@ -24,9 +25,10 @@ MOST_CHANGED = 1_000
 
 @dataclass(frozen=True)
 class Service:
-    """Implements Source over the service's socket."""
+    """Implements Source over the service's socket. read: the body of a submission that a form describes."""
 
     client: Client
+    read: Callable[[Sketch], Mapping[str, Any]] = asdict
     name: str = "service"
 
     async def runs(self, limit: int, offset: int = 0) -> Sequence[RunRow]:
@@ -53,8 +55,24 @@ class Service:
         body = {f"max_{name}": value for name, value in said.items() if value is not None}
         await anyio.to_thread.run_sync(self.client.patch, f"/v1/runs/{run}/budget", body)
 
+    async def hold(self, run: str, seconds: float) -> None:
+        await anyio.to_thread.run_sync(self.client.post, f"/v1/runs/{run}/hold", {"seconds": seconds})
+
+    async def edit(self, run: str, rewrite: Rewrite) -> None:
+        await anyio.to_thread.run_sync(self.client.post, f"/v1/runs/{run}/critique", asdict(rewrite))
+
+    async def remove(self, run: str) -> None:
+        await anyio.to_thread.run_sync(self.client.delete, f"/v1/runs/{run}")
+
     async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
         return await self._made(f"/v1/runs/{run}/fork", {"chain": chain, "iteration": iteration, **edit})
+
+    async def sketched(self, sketch: Sketch) -> Mapping[str, Any]:
+        return await anyio.to_thread.run_sync(self.read, sketch)
+
+    async def plan(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        told: Mapping[str, Any] = await anyio.to_thread.run_sync(self.client.post, "/v1/plans", body)
+        return told
 
     async def submit(self, body: Mapping[str, Any]) -> str:
         return await self._made("/v1/runs", body)

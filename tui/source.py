@@ -1,13 +1,36 @@
 """Where the screens get their runs from, whatever is behind it."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from refiner.domain.errors import UsageError
 from refiner.domain.events import Heard
-from refiner.domain.run import Control, Limits
+from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A new run as a form describes it: files by their paths, a blank is a choice that is left open."""
+
+    task: str = ""
+    file: str = ""
+    tests: str = ""
+    strategy: str = ""
+    model: str = ""
+    calls: str = ""
+    cost: str = ""
+
+
+class FormError(UsageError):
+    """A field of a form, by its name, is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Source(Protocol):
@@ -50,8 +73,28 @@ class Source(Protocol):
         """What a live run may spend from now on; limits that are None stay as they are."""
         ...
 
+    async def hold(self, run: str, seconds: float) -> None:
+        """Let the next critique of a live run wait for so long before it is used, so that it can be edited."""
+        ...
+
+    async def edit(self, run: str, rewrite: Rewrite) -> None:
+        """Put another critique in the place of one that waits. Whether it was in time is told as an event."""
+        ...
+
+    async def remove(self, run: str) -> None:
+        """Delete a run for good. Raises UsageError where it is live."""
+        ...
+
     async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
         """Begin a new run where one was, with its critique, gradient or answer changed; its id."""
+        ...
+
+    async def sketched(self, sketch: Sketch) -> Mapping[str, Any]:
+        """The body for `plan` and `submit` that a form describes. Raises FormError where a field is wrong."""
+        ...
+
+    async def plan(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a new run would do and cost, as `POST /v1/plans` tells it; nothing is spent."""
         ...
 
     async def submit(self, body: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from refiner.domain.run import Limits, Plan
 from refiner.prompts import Prompts
 from refiner.providers.tokens import estimate
 from refiner.strategies import STRATEGIES
+from refiner.strategies.drive import rules
 from refiner.strategies.untested import SUITES
 
 REPLY = 350
@@ -58,6 +59,22 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
         return _limited(Usage(calls, tokens, 0, calls * reply, estimated=True), plan.limits, provider)
 
     return Forecast(usage(cheapest, REPLY // 2), usage(expected, REPLY), usage(dearest, plan.max_output_tokens))
+
+
+def planned(plan: Plan, forecast: Forecast) -> dict[str, object]:
+    """The object of `solve --dry-run --json`."""
+    models = {"answer": plan.models.answer, "critic": plan.models.critic, "updater": plan.models.updater}
+    return {
+        "schema": "refiner.plan/1",
+        "task": {"kind": str(plan.task.kind), "title": plan.task.title},
+        "strategy": plan.strategy,
+        "models": models,
+        "chains": plan.chains,
+        "iterations": plan.iterations,
+        "until": rules(plan),
+        "limits": asdict(plan.limits),
+        **forecast.to_json(),
+    }
 
 
 def _repairs(plan: Plan, beside: int) -> tuple[int, int]:

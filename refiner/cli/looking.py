@@ -11,13 +11,14 @@ import anyio
 from refiner.config.paths import Paths, exists
 from refiner.domain.errors import DaemonError, NotFoundError
 from refiner.domain.events import Heard
-from refiner.domain.run import Control, Limits
+from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.state import fold
 from refiner.domain.store import RunRow
 
 if TYPE_CHECKING:
     from refiner.store.sql import SqlStore
+    from refiner.tui.source import Sketch
 
 POLL = 0.25
 """Seconds between two looks."""
@@ -68,7 +69,22 @@ class Database:
         said = {name: value for name in Limits.__dataclass_fields__ if (value := getattr(limits, name)) is not None}
         await store.ask(run, "budget", getpass.getuser(), replace(plan.limits if plan else Limits(), **said))
 
+    async def hold(self, run: str, seconds: float) -> None:
+        await (await self._there()).ask(run, "hold", getpass.getuser(), Limits(seconds=seconds))
+
+    async def edit(self, run: str, rewrite: Rewrite) -> None:
+        await (await self._there()).ask(run, "edit", getpass.getuser(), rewrite)
+
+    async def remove(self, run: str) -> None:
+        await (await self._there()).remove(run)
+
     async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
+        raise _unserved()
+
+    async def sketched(self, sketch: "Sketch") -> Mapping[str, Any]:
+        raise _unserved()
+
+    async def plan(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         raise _unserved()
 
     async def submit(self, body: Mapping[str, Any]) -> str:

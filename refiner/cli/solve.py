@@ -348,28 +348,12 @@ def _print(
 
 
 def _say_plan(context: Context, plan: "Plan", forecast: "Forecast", *, jsonl: bool) -> int:
-    from dataclasses import asdict
-
+    from refiner.app.forecast import planned
     from refiner.cli.progress import spent
     from refiner.strategies.drive import rules
 
     if context.json or jsonl:
-        models = {"answer": plan.models.answer, "critic": plan.models.critic, "updater": plan.models.updater}
-        told = {"kind": str(plan.task.kind), "title": plan.task.title}
-        output.json_line(
-            {
-                **({"type": "result"} if jsonl else {}),
-                "schema": "refiner.plan/1",
-                "task": told,
-                "strategy": plan.strategy,
-                "models": models,
-                "chains": plan.chains,
-                "iterations": plan.iterations,
-                "until": rules(plan),
-                "limits": asdict(plan.limits),
-                **forecast.to_json(),
-            }
-        )
+        output.json_line({**({"type": "result"} if jsonl else {}), **planned(plan, forecast)})
         return 0
     output.text(
         f"task      {plan.task.kind}: {plan.task.title}\n"

@@ -61,6 +61,9 @@ class Client:
     def patch(self, place: str, body: object) -> Any:
         return self._asked("PATCH", place, body, {})
 
+    def delete(self, place: str) -> Any:
+        return self._asked("DELETE", place, None, {})
+
     def events(self, place: str, last: int | None = None) -> Iterator[tuple[str, Any]]:
         """Server-sent events as they come: their type and what they tell, until the service says goodbye."""
         headers = {} if last is None else {"Last-Event-ID": str(last)}

@@ -234,6 +234,7 @@ class Tui(Section):
     """The terminal UI."""
 
     theme: str = setting("textual-dark", "The colours; ansi-dark and ansi-light are the terminal's own.")
+    hold: Duration = setting(60.0, "How long a run waits with a critique that is to be edited.", unit="seconds, or 10m")
     keys: dict[str, str] = setting(
         dict, "Other keys for what the help screen (F1) lists, by its names.", example={"filter": "slash,f"}
     )

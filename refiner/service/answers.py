@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from refiner.domain.calls import Usage
 from refiner.domain.events import Event
 from refiner.domain.result import Iteration
-from refiner.domain.run import Stop, Tests, Vote
+from refiner.domain.run import Limits, Stop, Tests, Vote
 
 
 class Answer(BaseModel):
@@ -94,6 +94,27 @@ class Recorded(Answer):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
         return {"allOf": [handler(core), handler(TypeAdapter(Event).core_schema)]}
+
+
+class Plan(Answer):
+    """The object of `solve --dry-run --json`, and from what cost on a client should ask."""
+
+    version: Literal["refiner.plan/1"] = Field(alias="schema")
+    task: TaskLine
+    strategy: str
+    models: Roles
+    chains: int
+    iterations: int
+    until: str
+    limits: Limits
+    least: Usage
+    expected: Usage
+    most: Usage
+    confirm_above: float
+
+
+class Deleted(Answer):
+    deleted: str
 
 
 class Named(Answer):

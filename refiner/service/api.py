@@ -17,25 +17,41 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from refiner.app.forecast import forecast, planned
 from refiner.app.plan import plan_of, task_of
 from refiner.client.client import API
 from refiner.config.sources import Loaded
 from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, NotLiveError, RefinerError, UsageError
 from refiner.domain.events import RunStarted
 from refiner.domain.result import result_of
-from refiner.domain.run import Control, Limits, Plan
+from refiner.domain.run import Control, Limits, Plan, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.state import fold
 from refiner.domain.wire import service_json
 from refiner.providers.connect import resolve
 from refiner.service import answers
-from refiner.service.bodies import Behind, Budget, By, ForkAt, Heard, Last, Latest, Nothing, Once, Submission, Wanted
+from refiner.service.bodies import (
+    Behind,
+    Budget,
+    By,
+    Critique,
+    ForkAt,
+    Heard,
+    Hold,
+    Last,
+    Latest,
+    Nothing,
+    Once,
+    Submission,
+    Wanted,
+)
 from refiner.service.feed import Feed, SlowError
 from refiner.service.glance import Glance
 from refiner.service.openapi import LateError, NotJsonError, Operation, TooLargeError, description, routes
 from refiner.service.watch import Watch
 from refiner.service.workers import Workers
 from refiner.store.sql import SqlStore
+from refiner.strategies.drive import connect_all
 from refiner.strategies.fork import Edit, forked
 
 PING = 15.0
@@ -46,11 +62,16 @@ class UsedKeyError(UsageError):
     """An Idempotency-Key that stands for another submission."""
 
 
+class LiveError(UsageError):
+    """A run that somebody drives, or will, cannot be deleted."""
+
+
 _STATUS: dict[type[RefinerError], int] = {
     NotFoundError: 404,
     AmbiguousError: 409,
     UsedKeyError: 409,
     NotLiveError: 409,
+    LiveError: 409,
     TooLargeError: 413,
     NotJsonError: 415,
     LateError: 408,
@@ -95,10 +116,14 @@ class Api:
             Operation("GET", "/v1/events", self.events, None, media="text/event-stream"),
             Operation("GET", "/v1/service", self.service, ServiceState),
             Operation("POST", "/v1/shutdown", self.end, answers.Ending, (202,)),
+            Operation("POST", "/v1/plans", self.plan, answers.Plan),
             Operation("GET", run, self.run, answers.RunResult),
+            Operation("DELETE", run, self.remove, answers.Deleted),
             Operation("GET", f"{run}/events", self.run_events, list[answers.Recorded]),
             Operation("POST", f"{run}/fork", self.fork, answers.Named, (201,)),
             Operation("PATCH", f"{run}/budget", self.budget, answers.Told, (202,)),
+            Operation("POST", f"{run}/hold", self.hold, answers.Told, (202,)),
+            Operation("POST", f"{run}/critique", self.critique, answers.Told, (202,)),
             *(Operation("POST", f"{run}/{word}", getattr(self, word), answers.Told, (202,)) for word in words),
             Operation("GET", "/healthz", self.healthy, answers.Healthy, (200, 503)),
             Operation("GET", "/readyz", self.ready, answers.Ready, (200, 503)),
@@ -123,6 +148,22 @@ class Api:
         if state.plan is None:
             raise NotFoundError(f"run {run} was never started")
         return _json(result_of(run, state).to_json())
+
+    async def remove(self, run: str, nothing: Nothing) -> Response:
+        """Delete a run that is neither live nor in the queue, and all that is known of it."""
+        run = await self.store.find(run)
+        if await self.store.due(run):
+            raise LiveError(f"run {run} is being worked on, or waits for it: cancel it first")
+        await self.store.remove(run)
+        return _json({"deleted": run})
+
+    async def plan(self, body: Submission) -> Response:
+        """What a task would do and cost, as `solve --dry-run --json` prints it; nothing is stored, and no call made."""
+        loaded = self.loaded()
+        plan = await anyio.to_thread.run_sync(_plan, loaded, body)
+        lines = await connect_all(self.workers.world, plan)
+        told = planned(plan, forecast(plan, lines[plan.models.answer].provider, self.workers.world.prompts))
+        return _json({**told, "confirm_above": loaded.settings.confirm_above})
 
     async def run_events(self, run: str, behind: Behind) -> Response:
         """The committed events of a run behind the one with the id `after`."""
@@ -197,6 +238,15 @@ class Api:
         """The queue, the workers, what is at each provider, the schedules and the latest lines of the log."""
         return _json(service_json(await self.glance.state()))
 
+    async def hold(self, run: str, body: Hold, by: By) -> Response:
+        """Let the next critique of a live run wait before it is used, so that it can be edited; `resume` lets it go."""
+        return await self._asked(run, "hold", by, Limits(seconds=body.seconds))
+
+    async def critique(self, run: str, body: Critique, by: By) -> Response:
+        """Put another critique in the place of one that waits, in a run that is held or paused; a blank one is a veto.
+        One that is in use already stays, and a note says so."""
+        return await self._asked(run, "edit", by, Rewrite(body.chain, body.iteration, body.critique))
+
     async def end(self, nothing: Nothing) -> Response:
         """Shut the service down; its runs go on at its next start."""
         self.shutdown()
@@ -225,9 +275,9 @@ class Api:
         """This description."""
         return _json(self.description)
 
-    async def _asked(self, run: str, control: Control, by: By, limits: Limits | None = None) -> Response:
+    async def _asked(self, run: str, control: Control, by: By, told: Limits | Rewrite | None = None) -> Response:
         run = await self.store.find(run)
-        await self.store.ask(run, control, by.who, limits)
+        await self.store.ask(run, control, by.who, told)
         return _json({"id": run, "asked": control}, 202)
 
     async def _told(self, after: int | None, run: str | None) -> AsyncIterator[bytes | ServerSentEvent]:

@@ -207,6 +207,20 @@ class ForkAt(Body):
         return self
 
 
+class Hold(Body):
+    """How many seconds the next critique waits before it is used."""
+
+    seconds: float = Field(gt=0, le=86_400, allow_inf_nan=False)
+
+
+class Critique(Body):
+    """What stands in for the critique of an iteration that is not in use yet; blank it is a veto."""
+
+    chain: Amount = 0
+    iteration: Amount
+    critique: str
+
+
 class Budget(Body):
     """New limits of a live run, by the names of the flags; those that are not named stay."""
 

@@ -38,7 +38,7 @@ _CALL = ("provider", "model", "role")
 _OTHER = ("other", "other")
 _LATENCY = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
 _QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
-_PROBLEMS = frozenset({"unreadable", "empty", "truncated", "echoed", "unchanged"})
+_PROBLEMS = frozenset({"unreadable", "empty", "truncated", "echoed", "unchanged", "vetoed"})
 
 
 class Metrics:

@@ -14,7 +14,7 @@ from refiner.service.api import Api
 from tests.service.live import Live
 
 _api = Api(*(cast("Any", None) for _ in fields(Api)))
-_JUDGED = ("POST /v1/runs", "POST /v1/runs/{run}/fork")
+_JUDGED = ("POST /v1/runs", "POST /v1/plans", "POST /v1/runs/{run}/fork")
 _schema = schemathesis.openapi.from_dict(_api.description)
 
 
@@ -37,6 +37,6 @@ def test_every_answer_is_as_described(case: Case[Any], live: Live) -> None:
 def test_the_description_is_served_and_names_every_route(live: Live) -> None:
     served = live.http.get("/openapi.json").json()
     assert served == _api.description
-    words = ("pause", "resume", "stop", "cancel", "fork", "budget", "events")
+    words = ("pause", "resume", "stop", "cancel", "hold", "critique", "fork", "budget", "events")
     runs = {"/v1/runs", "/v1/runs/{run}", *(f"/v1/runs/{{run}}/{word}" for word in words)}
     assert runs | {"/v1/events", "/v1/shutdown", "/healthz", "/readyz", "/version"} <= set(served["paths"])
