@@ -15,8 +15,12 @@ from textual.theme import BUILTIN_THEMES
 
 from refiner.domain.errors import RefinerError, UsageError
 from refiner.tui.palette import RunsProvider
+from refiner.tui.screens.ask import AskScreen
 from refiner.tui.screens.compare import CompareScreen
+from refiner.tui.screens.edit import EditScreen
+from refiner.tui.screens.fields import FieldsScreen
 from refiner.tui.screens.help import HelpScreen
+from refiner.tui.screens.new import NewScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.screens.runs import RunsScreen
 from refiner.tui.screens.service import ServiceScreen
@@ -107,6 +111,7 @@ class RefinerApp(App[None]):
 
 def bindings() -> Iterator[Binding]:
     """Every key that there is, so that each can be another one in refiner.toml."""
-    kinds: tuple[type[DOMNode], ...] = (RefinerApp, *PLACES.values(), RunScreen, CompareScreen, HelpScreen, Table)
+    dialogs = (CompareScreen, HelpScreen, AskScreen, EditScreen, FieldsScreen, NewScreen)
+    kinds: tuple[type[DOMNode], ...] = (RefinerApp, *PLACES.values(), RunScreen, *dialogs, Table)
     for kind in kinds:
         yield from (binding for binding in kind.BINDINGS if isinstance(binding, Binding))

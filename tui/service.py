@@ -25,10 +25,14 @@ MOST_CHANGED = 1_000
 
 @dataclass(frozen=True)
 class Service:
-    """Implements Source over the service's socket. read: the body of a submission that a form describes."""
+    """Implements Source over the service's socket.
+
+    read: the body of a submission that a form describes. holds: seconds that a run waits for an edit.
+    """
 
     client: Client
     read: Callable[[Sketch], Mapping[str, Any]] = asdict
+    holds: float = 60.0
     name: str = "service"
 
     async def runs(self, limit: int, offset: int = 0) -> Sequence[RunRow]:
@@ -55,8 +59,9 @@ class Service:
         body = {f"max_{name}": value for name, value in said.items() if value is not None}
         await anyio.to_thread.run_sync(self.client.patch, f"/v1/runs/{run}/budget", body)
 
-    async def hold(self, run: str, seconds: float) -> None:
-        await anyio.to_thread.run_sync(self.client.post, f"/v1/runs/{run}/hold", {"seconds": seconds})
+    async def hold(self, run: str) -> float:
+        await anyio.to_thread.run_sync(self.client.post, f"/v1/runs/{run}/hold", {"seconds": self.holds})
+        return self.holds
 
     async def edit(self, run: str, rewrite: Rewrite) -> None:
         await anyio.to_thread.run_sync(self.client.post, f"/v1/runs/{run}/critique", asdict(rewrite))

@@ -73,8 +73,8 @@ class Source(Protocol):
         """What a live run may spend from now on; limits that are None stay as they are."""
         ...
 
-    async def hold(self, run: str, seconds: float) -> None:
-        """Let the next critique of a live run wait for so long before it is used, so that it can be edited."""
+    async def hold(self, run: str) -> float:
+        """Let the next critique of a live run wait before it is used, so that it can be edited; seconds at the most."""
         ...
 
     async def edit(self, run: str, rewrite: Rewrite) -> None:

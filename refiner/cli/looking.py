@@ -28,9 +28,13 @@ MOST_CHANGED = 1_000
 
 @dataclass
 class Database:
-    """Implements refiner.tui.source.Source. A database that is not there yet has no runs."""
+    """Implements refiner.tui.source.Source. A database that is not there yet has no runs.
+
+    holds: seconds that a run waits for an edit.
+    """
 
     paths: Paths
+    holds: float = 60.0
     name: str = "database, no service"
     _store: "SqlStore | None" = None
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
@@ -69,8 +73,9 @@ class Database:
         said = {name: value for name in Limits.__dataclass_fields__ if (value := getattr(limits, name)) is not None}
         await store.ask(run, "budget", getpass.getuser(), replace(plan.limits if plan else Limits(), **said))
 
-    async def hold(self, run: str, seconds: float) -> None:
-        await (await self._there()).ask(run, "hold", getpass.getuser(), Limits(seconds=seconds))
+    async def hold(self, run: str) -> float:
+        await (await self._there()).ask(run, "hold", getpass.getuser(), Limits(seconds=self.holds))
+        return self.holds
 
     async def edit(self, run: str, rewrite: Rewrite) -> None:
         await (await self._there()).ask(run, "edit", getpass.getuser(), rewrite)

@@ -59,4 +59,7 @@ def _source(context: Context) -> "Source":
     from refiner.tui.nearest import Nearest
     from refiner.tui.service import Service
 
-    return Nearest(Service(Client(context.paths.socket)), Database(context.paths))
+    from refiner.cli.sketching import body_of
+
+    holds = context.settings.tui.hold
+    return Nearest(Service(Client(context.paths.socket), body_of, holds), Database(context.paths, holds))

@@ -4,16 +4,25 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
+import anyio
 import pytest
+from textual.widgets import Input, Static, TextArea
 
 from refiner.cli.looking import Database
+from refiner.cli.sketching import body_of
 from refiner.client.client import Client
 from refiner.config.paths import Paths
 from refiner.domain.errors import DaemonError, StoreError, UsageError
+from refiner.domain.events import Recorded, RunFinished, Steered
+from refiner.domain.run import Rewrite
 from refiner.domain.run_model import model_of
 from refiner.domain.wire import recorded
 from refiner.tui import nearest
+from refiner.tui.screens.ask import AskScreen
+from refiner.tui.screens.edit import EditScreen
+from refiner.tui.screens.new import NewScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.screens.runs import RunsScreen
 from refiner.tui.service import Service
@@ -79,6 +88,105 @@ async def test_a_run_is_watched_from_its_submission_on_and_over_a_restart(
 
 async def _again(source: Service, run: str) -> str:
     return await source.fork(run, 0, 0, {"critique": "Dry?\nVerdict: flawed"})
+
+
+async def test_an_edited_critique_survives_the_service_that_it_was_told(
+    scripted: Scripted, client: Client, serve: Callable[[], Process]
+) -> None:
+    service, source = serve(), Service(client, holds=3600)
+    updates: list[str] = []
+    release = Event()
+
+    def script(asked: Asked) -> Outcome:
+        if phase(asked) == "draft":
+            release.wait()
+        if phase(asked) == "update":
+            updates.append(asked.last)
+            return STALL if len(updates) == 1 else mending(asked)
+        return mending(asked)
+
+    scripted.script = script
+    run = await source.submit({"input": QUESTION, "settings": {"strategy": "refine"}})
+    async with playing(source, run=run) as pilot:
+        await settled(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        await settled(pilot, lambda: bool(screen.model.calls))
+        await pilot.press("e")
+        await settled(pilot, lambda: screen.model.state.hold == 3600)
+        release.set()
+        await settled(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
+        pilot.app.screen.query_one(TextArea).text = "Say WHOSE sea.\nVerdict: flawed"
+        await pilot.press("ctrl+s")
+        await settled(pilot, lambda: len(updates) == 1)
+        service.signal(signal.SIGKILL)
+        service.wait()
+        serve()
+        await settled(pilot, lambda: screen.model.state.status == "done")
+    assert len(updates) == 2
+    assert all("Say WHOSE sea." in update and "Dry?" not in update for update in updates)
+
+
+async def test_a_new_run_is_planned_and_begun_by_its_form(
+    scripted: Scripted, client: Client, serve: Callable[[], Process]
+) -> None:
+    scripted.script = mending
+    serve()
+    async with playing(Service(client, body_of)) as pilot:
+        await settled(pilot)
+        await pilot.press("n")
+        await settled(pilot, lambda: isinstance(pilot.app.screen, NewScreen))
+        form = pilot.app.screen
+        form.query_one("#task", TextArea).text = QUESTION
+        form.query_one("#model", Input).value = "openai:gpt-4o"
+        form.query_one("#cost", Input).value = "5"
+        await settled(pilot, lambda: "text, refine, openai:gpt-4o" in str(form.query_one("#plan", Static).content))
+        assert "most         7 calls" in str(form.query_one("#plan", Static).content)
+        assert scripted.asked == []
+        await pilot.press("ctrl+s")
+        await settled(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+        screen = pilot.app.screen
+        assert isinstance(screen, RunScreen)
+        await settled(pilot, lambda: screen.model.state.status == "done")
+        assert screen.model.state.plan is not None
+        assert screen.model.state.plan.limits.cost_usd == 5
+        await pilot.press("escape")
+        await pilot.press("D")
+        await settled(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
+        await pilot.press("y")
+        runs = pilot.app.screen_stack[0]
+        assert isinstance(runs, RunsScreen)
+        await settled(pilot, lambda: runs.runs == {})
+        assert client.get("/v1/runs") == []
+
+
+async def test_without_a_service_a_critique_is_edited_too(
+    refiner: Program, scripted: Scripted, database: Database
+) -> None:
+    release = Event()
+
+    def script(asked: Asked) -> Outcome:
+        if phase(asked) == "draft":
+            release.wait()
+        return mending(asked)
+
+    scripted.script = script
+    process = refiner.start("solve", QUESTION, "-s", "refine")
+    while not scripted.asked:
+        await anyio.lowlevel.checkpoint()
+    run = await database.find("@")
+    await database.hold(run)
+    async for events in database.follow(run):
+        for recorded in events:
+            if isinstance(recorded.event, Steered):
+                release.set()
+            if isinstance(recorded.event, Evaluation) and recorded.event.place == "0/0/evaluation":
+                await database.edit(run, Rewrite(0, 0, "Say WHOSE sea.\nVerdict: flawed"))
+        if any(isinstance(recorded.event, RunFinished) for recorded in events):
+            break
+    assert process.wait().out == MENDED + "\n"
+    [update] = [asked.last for asked in scripted.asked if phase(asked) == "update"]
+    assert "Say WHOSE sea." in update
 
 
 async def test_without_a_service_the_database_is_followed(

@@ -78,6 +78,20 @@ async def test_filter_sort_and_marks() -> None:
         assert screen.order == "task"
 
 
+async def test_keys_work_on_an_empty_screen_and_once_it_is_not() -> None:
+    source = told()
+    async with playing(source) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, RunsScreen)
+        await settled(pilot, lambda: screen.has_class("-empty"))
+        await pilot.press("S")
+        assert screen.order == "state"
+        screen.runs = {row.id: row for row in rows(3)}
+        await settled(pilot, lambda: not screen.has_class("-empty"))
+        await pilot.press("down")
+        assert screen.query_one(Table).cursor == 1
+
+
 async def test_the_cursor_stays_on_its_run_when_another_comes() -> None:
     source = told(rows(3))
     async with playing(source) as pilot:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,20 @@ import anyio
 
 from refiner.domain.errors import DaemonError, NotFoundError
 from refiner.domain.events import Heard
-from refiner.domain.run import Control, Limits
+from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
+from refiner.tui.source import FormError, Sketch
+
+_USAGE = {"calls": 4, "input_tokens": 2_000, "output_tokens": 1_100, "cost_usd": 1.5}
+PLANNED: Mapping[str, Any] = {
+    "task": {"kind": "text", "title": "Write."},
+    "strategy": "refine",
+    "models": {"answer": "openai:scripted"},
+    "until": "clean",
+    **dict.fromkeys(("least", "expected", "most"), _USAGE),
+    "confirm_above": 1.0,
+}
 
 
 @dataclass
@@ -67,6 +78,24 @@ class Told:
 
     async def budget(self, run: str, limits: Limits) -> None:
         self.asked.append(("budget", run, limits))
+
+    async def hold(self, run: str) -> float:
+        self.asked.append(("hold", run))
+        return 60.0
+
+    async def edit(self, run: str, rewrite: Rewrite) -> None:
+        self.asked.append(("edit", run, rewrite))
+
+    async def remove(self, run: str) -> None:
+        self.asked.append(("remove", run))
+
+    async def sketched(self, sketch: Sketch) -> Mapping[str, Any]:
+        if not sketch.task:
+            raise FormError("task", "say what is to be solved, or name a file")
+        return asdict(sketch)
+
+    async def plan(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return PLANNED
 
     async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
         self.asked.append(("fork", run, chain, iteration, edit))

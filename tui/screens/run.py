@@ -14,10 +14,13 @@ from textual.screen import Screen
 from textual.widgets import Footer, Sparkline, TabbedContent, TabPane
 
 from refiner.domain.errors import RefinerError
+from refiner.domain.run import Control, Limits
 from refiner.domain.run_model import ANSWER, CRITIQUE, GRADIENT, Row, RunModel, heard
 from refiner.domain.state import Step
 from refiner.tui.link import kept
 from refiner.tui.source import Source
+from refiner.tui.steering import STEERING, rebudget, steer
+from refiner.tui.texts import ON_TEXTS, copy, edit, fork, show, write
 from refiner.tui.widgets.bar import Bar
 from refiner.tui.widgets.calls import Calls
 from refiner.tui.widgets.diff import Diff
@@ -47,6 +50,8 @@ class RunScreen(Screen[None]):
             Binding(str(number), f"tab('{tab}')", tab.capitalize(), id=tab, tooltip=f"The tab {tab}", show=False)
             for number, tab in enumerate(TABS, 1)
         ),
+        *STEERING,
+        *ON_TEXTS,
         Binding("a", "base", "From here", id="base", tooltip="Compare with the version under the cursor, or no longer"),
         Binding("u", "split", "Split", id="split", tooltip="The diff side by side, unified, or as there is room"),
     ]
@@ -72,6 +77,7 @@ class RunScreen(Screen[None]):
         super().__init__()
         self.source = source
         self._beat = [0]
+        self._wants = False
         self.run = run
 
     def compose(self) -> ComposeResult:
@@ -141,6 +147,7 @@ class RunScreen(Screen[None]):
         scores.set_class(len(model.scores) > 1, "-shown")
         self.query_one("#iterations", Table).fill(model.rows, follow=True)
         await self._show()
+        self._offer()
 
     async def _show(self) -> None:
         """Draw the tab that is open."""
@@ -174,6 +181,49 @@ class RunScreen(Screen[None]):
         }[name]
         at = f"{step.candidate.chain}/{step.candidate.index}" if step else ""
         words.show(said, f"{name} of {at}" if said else f"no {name} yet")
+
+    @property
+    def tab(self) -> str:
+        return self.query_one("#right", TabbedContent).active
+
+    @work
+    async def action_steer(self, control: Control) -> None:
+        await steer(self, self.source, control, (self.run,), spends=self.model.state.status != "paused")
+
+    @work
+    async def action_budget(self) -> None:
+        plan = self.model.state.plan
+        await rebudget(self, self.source, (self.run,), plan.limits if plan else Limits())
+
+    @work(exclusive=True, group="edit")
+    async def edit_critique(self) -> None:
+        """Edit the critique that waits; where none does, let the next one wait."""
+        self._wants = await edit(self)
+        self.call_next(self._offer)
+
+    def _offer(self) -> None:
+        """Edit the critique that was waited for, once it is there."""
+        if self._wants and self.model.state.held:
+            self._wants = False
+            self.edit_critique()
+
+    def action_edit(self) -> None:
+        self.edit_critique()
+
+    @work
+    async def action_fork(self) -> None:
+        if (run := await fork(self)) is not None:
+            self.app.push_screen(RunScreen(self.source, run))
+
+    def action_copy(self) -> None:
+        copy(self)
+
+    def action_view(self) -> None:
+        show(self)
+
+    @work
+    async def action_write(self) -> None:
+        await write(self)
 
     def action_tab(self, name: str) -> None:
         self.query_one("#right", TabbedContent).active = "calls-tab" if name == "calls" else name

@@ -1,6 +1,7 @@
 """Runs: all of them, those under way first."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import anyio
@@ -11,13 +12,16 @@ from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
+from refiner.domain.run import Control, Limits
 from refiner.domain.store import RunRow
 from refiner.tui import figures
 from refiner.tui.link import kept
 from refiner.tui.runs import ORDERS, UNDER_WAY, listed
 from refiner.tui.screens.compare import CompareScreen
+from refiner.tui.screens.new import NewScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.source import Source
+from refiner.tui.steering import STEERING, asked, named, rebudget, steer, tried
 from refiner.tui.widgets.bar import Bar
 from refiner.tui.widgets.table import Cell, Column, Table, Tone
 
@@ -37,7 +41,7 @@ _STATES: dict[str, tuple[str, Tone]] = {
 }
 
 EMPTY = """\
-There is no run yet. In a shell:
+There is no run yet: n begins one. In a shell:
 
     refiner solve "How many primes are below 50?"
     refiner solve buggy.py --tests test_buggy.py
@@ -73,6 +77,9 @@ class RunsScreen(Screen[None]):
     """The table of runs; what the source tells goes into `runs`, and from there into the table."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "New", id="new", tooltip="Begin a new run"),
+        *STEERING,
+        Binding("D,delete", "delete", "Delete", id="delete", tooltip="Delete runs for good", show=False),
         Binding("slash", "filter", "Filter", id="filter", tooltip="Show only runs that hold some words"),
         Binding("S", "sort", "Sort", id="sort", tooltip="Order by the next column; a click on its head does too"),
         Binding("space", "mark", "Mark", id="mark", tooltip="Mark a run, to do something with several at once"),
@@ -97,7 +104,8 @@ class RunsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Bar(self.source, "Runs")
-        yield Input(placeholder="words that a run has to hold", id="words")
+        # While it is hidden it must not have the focus, which would take the keys of the screen.
+        yield Input(placeholder="words that a run has to hold", id="words", disabled=True)
         yield Table(COLUMNS, lambda row: row.id, id="runs")
         yield Static(EMPTY, id="empty", markup=False)
         yield Footer(show_command_palette=False)
@@ -152,12 +160,38 @@ class RunsScreen(Screen[None]):
         bar = self.query_one(Bar)
         bar.told = f"{told}, {live} under way, by {self.order}" + (f", {self.words!r}" if self.words else "")
         self.query_one(Table).fill(rows)
-        if self.runs:
+        if self.runs and self.has_class("-empty"):
             self.remove_class("-empty")
+            self.query_one(Table).focus()
+
+    @work
+    async def action_new(self) -> None:
+        if (run := await self.app.push_screen_wait(NewScreen(self.source))) is not None:
+            self.app.push_screen(RunScreen(self.source, run))
+
+    @work
+    async def action_steer(self, control: Control) -> None:
+        spends = any(self.runs[run].status != "paused" for run in self.chosen)
+        await steer(self, self.source, control, self.chosen, spends=spends)
+
+    @work
+    async def action_budget(self) -> None:
+        await rebudget(self, self.source, self.chosen, Limits())
+
+    @work
+    async def action_delete(self) -> None:
+        runs = self.chosen
+        if not runs or not await asked(self, f"Delete {named(runs)} for good, with all that is known of it?"):
+            return
+        for run in runs:
+            if await tried(self, partial(self.source.remove, run)):
+                self.runs = {name: row for name, row in self.runs.items() if name != run}
+        self.query_one(Table).marked = frozenset()
 
     def action_filter(self) -> None:
         words = self.query_one("#words", Input)
         words.add_class("-shown")
+        words.disabled = False
         words.focus()
 
     def action_sort(self) -> None:
@@ -180,6 +214,7 @@ class RunsScreen(Screen[None]):
         words = self.query_one("#words", Input)
         words.value = ""
         words.remove_class("-shown")
+        words.disabled = True
         self.query_one(Table).focus()
 
     @on(Input.Changed, "#words")
@@ -188,8 +223,10 @@ class RunsScreen(Screen[None]):
 
     @on(Input.Submitted, "#words")
     def _chosen(self) -> None:
-        self.query_one("#words").set_class(bool(self.words), "-shown")
+        words = self.query_one("#words", Input)
+        words.set_class(bool(self.words), "-shown")
         self.query_one(Table).focus()
+        words.disabled = not self.words
 
     @on(Table.HeadClicked, "#runs")
     def _ordered(self, event: Table.HeadClicked) -> None:
