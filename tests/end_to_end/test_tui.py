@@ -177,12 +177,12 @@ async def test_without_a_service_a_critique_is_edited_too(
     run = await database.find("@")
     await database.hold(run)
     async for events in database.follow(run):
-        for recorded in events:
-            if isinstance(recorded.event, Steered):
-                release.set()
-            if isinstance(recorded.event, Evaluation) and recorded.event.place == "0/0/evaluation":
-                await database.edit(run, Rewrite(0, 0, "Say WHOSE sea.\nVerdict: flawed"))
-        if any(isinstance(recorded.event, RunFinished) for recorded in events):
+        told = [heard.event for heard in events if isinstance(heard, Recorded)]
+        if any(isinstance(event, Steered) for event in told):
+            release.set()
+        if any(event.place == "0/0/evaluation" for event in told):
+            await database.edit(run, Rewrite(0, 0, "Say WHOSE sea.\nVerdict: flawed"))
+        if any(isinstance(event, RunFinished) for event in told):
             break
     assert process.wait().out == MENDED + "\n"
     [update] = [asked.last for asked in scripted.asked if phase(asked) == "update"]

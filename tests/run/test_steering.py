@@ -225,7 +225,9 @@ async def test_a_hold_ends_by_itself_and_an_edit_behind_it_is_too_late(scripted:
 async def test_a_held_run_can_be_let_go_and_ended(scripted: Scripted, tmp_path: Path) -> None:
     scripted.script = _criticised()
     async with world_of(scripted, tmp_path) as world:
-        for control, reason in (("resume", StopReason.ITERATIONS), ("cancel", StopReason.SIGNAL)):
+        ends: tuple[tuple[Control, StopReason], ...]
+        ends = (("resume", StopReason.ITERATIONS), ("cancel", StopReason.SIGNAL))
+        for control, reason in ends:
             made = plan(QUESTION, strategy="refine", answer_type="text", max_iterations=1)
             live = Live(world, await create(world, made))
             await live.ask("hold", Limits(seconds=3600))

@@ -253,5 +253,5 @@ async def test_a_new_run_says_what_it_costs_and_asks_above_the_bound(tmp_path: P
         await pressed(pilot, "ctrl+s", AskScreen)
         await pilot.press("y")
         await settled(pilot, lambda: isinstance(pilot.app.screen, RunScreen) and pilot.app.screen.run == "r-new1")
-        [(_, body)] = steered(source)
+        [(_, body)] = source.asked[:1]
         assert (body["task"], body["file"], body["strategy"]) == ("Why?", f"{tmp_path}/totals.py", "auto")
