@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from refiner.domain.errors import DaemonBusyError, DaemonError, VersionError
 from refiner.domain.events import Delta, Heard
-from refiner.domain.run import Control, Limits
+from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
-from refiner.tui.source import Source
+from refiner.tui.source import Sketch, Source
 
 T = TypeVar("T")
 
@@ -69,8 +69,23 @@ class Nearest:
     async def budget(self, run: str, limits: Limits) -> None:
         await self._of(lambda source: source.budget(run, limits))
 
+    async def hold(self, run: str) -> float:
+        return await self._of(lambda source: source.hold(run))
+
+    async def edit(self, run: str, rewrite: Rewrite) -> None:
+        await self._of(lambda source: source.edit(run, rewrite))
+
+    async def remove(self, run: str) -> None:
+        await self._of(lambda source: source.remove(run))
+
     async def fork(self, run: str, chain: int, iteration: int, edit: Mapping[str, str]) -> str:
         return await self._of(lambda source: source.fork(run, chain, iteration, edit))
+
+    async def sketched(self, sketch: Sketch) -> Mapping[str, Any]:
+        return await self._of(lambda source: source.sketched(sketch))
+
+    async def plan(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self._of(lambda source: source.plan(body))
 
     async def submit(self, body: Mapping[str, Any]) -> str:
         return await self._of(lambda source: source.submit(body))

@@ -55,11 +55,10 @@ def _served(context: Context, run: str | None, port: int) -> int:
 
 def _source(context: Context) -> "Source":
     from refiner.cli.looking import Database
+    from refiner.cli.sketching import body_of
     from refiner.client.client import Client
     from refiner.tui.nearest import Nearest
     from refiner.tui.service import Service
-
-    from refiner.cli.sketching import body_of
 
     holds = context.settings.tui.hold
     return Nearest(Service(Client(context.paths.socket), body_of, holds), Database(context.paths, holds))

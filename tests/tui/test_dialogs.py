@@ -27,7 +27,7 @@ async def test_dialog(key: str, pictures: Pictures) -> None:
         if key == "b":
             pilot.app.screen.query_one("#calls", Input).value = "many"
             await pilot.press("enter")
-        for area in pilot.app.screen.query(TextArea):
+        for area in (*pilot.app.screen.query(TextArea), *pilot.app.screen.query(Input)):
             area.cursor_blink = False
         await pictures.of(pilot)
 
