@@ -14,7 +14,7 @@ from refiner.cli import errors, output
 from refiner.cli.code import Target, code_task
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
-from refiner.domain.errors import DaemonError, ProviderError, RefinerError, SandboxError, UsageError
+from refiner.domain.errors import DaemonError, RefinerError, UsageError
 
 if TYPE_CHECKING:
     from refiner.app.forecast import Forecast
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
-
-_FAILURES: dict[int, type[RefinerError]] = {each.exit_code: each for each in (UsageError, ProviderError, SandboxError)}
-"""What a run of the service failed with, by the exit code that it left."""
 
 LAYERS = click.Choice(["auto", "bubblewrap", "landlock", "off"])
 _TYPES = click.Choice(["auto", "choice", "number", "text", "code"])
@@ -166,7 +163,7 @@ def _submitted(context: Context, loaded: "Loaded", task: "Task", target: Target,
 
     with target.held():
         try:
-            result = follow(context, run, tell)
+            result, failure = follow(context, run, tell)
         except DaemonError as error:
             error.args, error.run = (f"{error}; `refiner run watch {run}` follows the run, which goes on then",), run
             raise
@@ -176,7 +173,6 @@ def _submitted(context: Context, loaded: "Loaded", task: "Task", target: Target,
             raise
         finally:
             progress.clear()
-        failure = _FAILURES.get(result.exit, RefinerError)(result.stop.detail) if result.status == "failed" else None
         return _print(context, result, target, jsonl=jsonl, failure=failure)
 
 

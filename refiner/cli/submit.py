@@ -10,7 +10,7 @@ from refiner.cli import output
 from refiner.cli.options import Context
 from refiner.client.client import Client
 from refiner.config.solving import SOLVING
-from refiner.domain.errors import DaemonError
+from refiner.domain.errors import DaemonError, RefinerError, error_of
 from refiner.domain.events import Heard, Recorded
 from refiner.domain.result import Result, result_of
 from refiner.domain.state import RunState, apply
@@ -33,8 +33,11 @@ def submit(context: Context, loaded: "Loaded", task: "Task") -> str:
     return str(told["id"])
 
 
-def follow(context: Context, run: str, tell: Callable[[Heard], None]) -> Result:
-    """Tell all that is heard of a run that the service drives, and return its result; leaving does not end the run."""
+def follow(context: Context, run: str, tell: Callable[[Heard], None]) -> tuple[Result, RefinerError | None]:
+    """Tell all that is heard of a run that the service drives; leaving does not end the run.
+
+    Returns its result, and what it failed with.
+    """
     state, last = RunState(), 0
     client = Client(context.paths.socket)
     while state.finished is None:
@@ -51,7 +54,8 @@ def follow(context: Context, run: str, tell: Callable[[Heard], None]) -> Result:
             client.get("/readyz")  # raises where the service is gone
     if state.plan is None:
         raise DaemonError(f"the service says nothing of run {run}")
-    return result_of(run, state)
+    failed = state.finished.status == "failed"
+    return result_of(run, state), error_of(state.finished.kind, state.finished.stop.detail) if failed else None
 
 
 def say(context: Context, run: str) -> int:

@@ -8,17 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from refiner.domain.errors import (
-    AmbiguousError,
-    DaemonBusyError,
-    DaemonError,
-    NotFoundError,
-    RefinerError,
-    SandboxError,
-    StoreError,
-    UsageError,
-    VersionError,
-)
+from refiner.domain.errors import DaemonError, RefinerError, VersionError, error_of
 
 API = 1
 """The version of what is said over the socket; it rises when an older program would misunderstand it."""
@@ -27,11 +17,6 @@ VERSION_HEADER = "Refiner-Api"
 
 ANY_VERSION = ("/v1/shutdown",)
 """What a program of another version may ask for too."""
-
-_KINDS = {
-    kind.kind: kind
-    for kind in (UsageError, NotFoundError, AmbiguousError, DaemonBusyError, VersionError, SandboxError, StoreError)
-}
 
 
 class _Connection(http.client.HTTPConnection):
@@ -118,8 +103,7 @@ def _sent(
 def _told(data: bytes) -> RefinerError:
     try:
         error = json.loads(data)["error"]
-        kind = _KINDS.get(error["kind"], RefinerError)
-        told = kind(error["message"])
+        told = error_of(error["kind"], error["message"])
         told.run = error.get("run")
     except (ValueError, KeyError, TypeError):
         return DaemonError("the service answers with an error that says nothing")

@@ -16,6 +16,7 @@ RefinerError            1  internal
 └── StoreError          8  store
 """
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -147,3 +148,15 @@ class StoreError(RefinerError):
     def __init__(self, message: str, *, passing: bool = False) -> None:
         super().__init__(message)
         self.passing = passing
+
+
+def error_of(kind: str | None, message: str) -> RefinerError:
+    """The error that another process told of, by its kind."""
+    return next((each for each in _tree(RefinerError) if each.kind == kind), RefinerError)(message)
+
+
+def _tree(kind: type[RefinerError]) -> Iterator[type[RefinerError]]:
+    """A class before those below it, which may share its kind."""
+    yield kind
+    for each in kind.__subclasses__():
+        yield from _tree(each)

@@ -251,12 +251,16 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The run is over for now; an interrupted one may be resumed, and `number` counts those endings from 0."""
+    """The run is over for now; an interrupted one may be resumed, and `number` counts those endings from 0.
+
+    kind: that of the error which a failed one ended with.
+    """
 
     status: Literal["done", "interrupted", "failed"]
     exit: int
     stop: Stop
     number: int = 0
+    kind: str | None = None
     type: Literal["run-finished"] = "run-finished"
 
     @property

@@ -173,7 +173,7 @@ class Workers:
     async def _park(self, run: str) -> None:
         stop = Stop(StopReason.ERROR, f"{CRASHES} services died over it: `refiner run resume {run}` tries once more")
         number = fold(await self.store.events(run)).resumptions
-        ended = (Note(PARKED + stop.detail), RunFinished("failed", 1, stop, number))
+        ended = (Note(PARKED + stop.detail), RunFinished("failed", 1, stop, number, RefinerError.kind))
         for recorded in await self.store.append(run, ended):
             self.feed.heard(recorded)
 

@@ -166,6 +166,7 @@ async def _failed(journal: Journal, error: RefinerError) -> None:
     state = journal.state
     assert state.plan is not None  # noqa: S101
     selected = select(state, STRATEGIES[state.plan.strategy].voters)
-    finished = RunFinished("failed", error.exit_code, Stop(StopReason.ERROR, str(error)), state.resumptions)
+    stop = Stop(StopReason.ERROR, str(error))
+    finished = RunFinished("failed", error.exit_code, stop, state.resumptions, error.kind)
     with anyio.CancelScope(shield=True):
         await journal.record(*([selected] if selected else []), finished)

@@ -16,7 +16,7 @@ from refiner.domain.errors import NotFoundError, RefinerError, UsageError
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.model import CALLS, MENDED, QUESTION, mending, phase
 from tests.end_to_end.program import KEYS, Program
-from tests.scripted import STALL, Asked, Outcome, Scripted
+from tests.scripted import STALL, Asked, Outcome, Scripted, status
 from tests.store.postgresql import Cluster
 
 both_queues = pytest.mark.parametrize("refiner", ["local", "cluster"], indirect=True)
@@ -41,6 +41,9 @@ def test_solve_by_the_service_is_as_solve(refiner: Program, scripted: Scripted, 
     told = refiner("solve", QUESTION, "--daemon", "--json", "-s", "textgrad").json
     assert (told["answer"], told["strategy"], told["usage"]["calls"]) == (MENDED, "textgrad", CALLS["textgrad"])
     assert refiner("run", "show", "@", "--json").json == told
+    scripted.script = lambda _: status(401)
+    done = refiner("solve", QUESTION, "--daemon", "--json")
+    assert (done.code, done.json["error"]["kind"]) == (5, "provider_auth")
     service.signal(signal.SIGTERM)
     assert service.wait().code == 0
 
