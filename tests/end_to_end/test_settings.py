@@ -61,7 +61,7 @@ def test_what_solve_does_not_know(words: list[str], message: str, refiner: Progr
     assert not refiner.database.exists() or refiner("run", "list", "--json").json == []
 
 
-@pytest.mark.parametrize("words", [["solv", "Why?"], ["Why is the sky blue?"], ["run", "lisst"], ["--jsn"], ["eval"]])
+@pytest.mark.parametrize("words", [["solv", "Why?"], ["Why is the sky blue?"], ["run", "lisst"], ["--jsn"], ["evl"]])
 def test_what_is_no_command(words: list[str], refiner: Program, scripted: Scripted) -> None:
     done = refiner(*words)
     assert (done.code, done.out, scripted.asked) == (2, "", [])

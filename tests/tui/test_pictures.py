@@ -74,7 +74,8 @@ async def test_runs(count: int, pictures: Pictures) -> None:
 
 
 @pytest.mark.parametrize("state", [None, at_work()], ids=["none", "busy"])
-async def test_service(state: ServiceState | None, pictures: Pictures) -> None:
+async def test_service(state: ServiceState | None, pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("refiner.tui.screens.service.EVERY", 3600.0)  # one look, whatever the pace of the pictures
     source = told(rows(3))
     source.state = state
     async with playing(source) as pilot:
