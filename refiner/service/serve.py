@@ -41,10 +41,27 @@ GOODBYE = 2.0
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.leaving = anyio.Event()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are the service's own; uvicorn would take and raise them again."""
         yield
+
+    async def main_loop(self) -> None:
+        """Tick once a second, as its headers want, and not ten times: an idle service sleeps."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 10
+            with anyio.move_on_after(1.0):
+                await self.leaving.wait()
+
+    def leave(self) -> None:
+        """Take no more connections, and end once the last is gone."""
+        self.should_exit = True
+        self.leaving.set()
 
 
 class _OwnUser(H11Protocol):
@@ -128,7 +145,7 @@ async def serve(
                             await workers.run()
                         finally:
                             feed.close()  # after the last words of the runs
-                            server.should_exit = True
+                            server.leave()
                         await _hung_up(server)
                     await watch.aclose()
                     beside.cancel_scope.cancel()
@@ -164,10 +181,10 @@ async def _hung_up(server: _Server) -> None:
             connection.transport.abort()
 
 
-async def _ending(closing: anyio.Event, workers: Workers, server: uvicorn.Server) -> None:
+async def _ending(closing: anyio.Event, workers: Workers, server: _Server) -> None:
     await closing.wait()
     notify(STOPPING)
-    server.should_exit = True
+    server.leave()
     workers.close(GRACE)
 
 

@@ -24,6 +24,9 @@ CRASHES = 3
 
 SHUTDOWN = Stop(StopReason.SIGNAL, "SIGTERM: the service was shut down, and goes on with it at its next start")
 
+IDLE = 1.0
+"""Seconds between two looks for words where there is no run to hear them."""
+
 SWEEP = 2.0
 """Seconds between two looks for runs whose service died, and between two tries of a run while the store is away."""
 
@@ -68,7 +71,7 @@ class Workers:
                     last = number
                     if steering := self.live.get(run):
                         steering.wake()
-            await anyio.sleep(POLL)
+            await anyio.sleep(POLL if self.live else IDLE)
 
     def sweep(self) -> None:
         """Look at once for what a service left that died meanwhile."""
