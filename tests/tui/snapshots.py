@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 from unittest.mock import patch
 
+import anyio
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual._compositor import LayoutUpdate
@@ -80,8 +81,9 @@ def drawn(app: App[None]) -> tuple[str, str]:
 
 async def settled(pilot: Pilot[None], until: Callable[[], bool] = lambda: True) -> None:
     """Wait until something is so, and all that follows from it is drawn."""
-    while not until():
-        await pilot.pause(0.01)  # what it waits for may need the processor
+    with anyio.fail_after(60):  # a test that hangs says nothing
+        while not until():
+            await pilot.pause(0.01)  # what it waits for may need the processor
     await pilot.pause()
     await pilot.pause()
 

@@ -101,6 +101,7 @@ class RunsScreen(Screen[None]):
     def __init__(self, source: Source) -> None:
         super().__init__()
         self.source = source
+        self.deleted: set[str] = set()
 
     def compose(self) -> ComposeResult:
         yield Bar(self.source, "Runs")
@@ -137,7 +138,8 @@ class RunsScreen(Screen[None]):
             await anyio.sleep(EVERY)
             rows = await self.source.changed(since)
             heard()
-            new = {row.id: row for row in rows if self.runs.get(row.id) != row}
+            # What is told may have been read before a run was deleted.
+            new = {row.id: row for row in rows if self.runs.get(row.id) != row and row.id not in self.deleted}
             since = max((row.updated_at for row in rows), default=since)
             if new:
                 self.runs = {**self.runs, **new}
@@ -185,6 +187,7 @@ class RunsScreen(Screen[None]):
             return
         for run in runs:
             if await tried(self, partial(self.source.remove, run)):
+                self.deleted.add(run)
                 self.runs = {name: row for name, row in self.runs.items() if name != run}
         self.query_one(Table).marked = frozenset()
 
