@@ -164,7 +164,7 @@ def test_any_tree_can_be_removed(tmp_path: Path) -> None:
 _DEEP = """
 import os
 top = os.getcwd()
-for number in range(5):
+for number in range(8):
     os.chdir(top)
     for _ in range(1500):
         os.mkdir(str(number))
@@ -179,6 +179,6 @@ async def test_a_cell_that_takes_long_to_clear_up_is_no_failure_of_the_sandbox(m
         sandbox.open("command") as cell,
     ):
         assert await command(cell, "python3", "p.py", files={"p.py": _DEEP}) == 0
-        monkeypatch.setattr("refiner.sandbox.running.SILENCE", 1.0)
+        monkeypatch.setattr("refiner.sandbox.running.SILENCE", 2.0)
         ending = await cell.close()
     assert ending.outcome is None
