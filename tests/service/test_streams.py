@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -80,9 +81,18 @@ def test_a_last_event_id_that_is_none(live: Live, last: str) -> None:
 
 def test_an_id_of_the_future_hears_what_comes(live: Live) -> None:
     run = live.run("before")
+    heard = threading.Event()
+
+    def write() -> None:
+        while not heard.wait(0.05):  # which id is the latest is asked once the stream has begun
+            live.note(run, "after")
+
     with listening(live, last_id(live) + 1_000) as sock:
-        live.note(run, "after")
+        writer = threading.Thread(target=write)
+        writer.start()
         assert next(notes(sock))[1] == "after"
+        heard.set()
+        writer.join()
 
 
 def test_who_comes_back_misses_nothing_and_hears_nothing_twice(live: Live) -> None:
