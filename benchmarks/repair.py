@@ -21,10 +21,10 @@ import anyio
 
 import refiner
 from benchmarks.figures import Figure, show
-from benchmarks.intervals import difference, wilson
 from refiner.app.engine import ModelEngine, engine
 from refiner.domain.calls import Message, Role
 from refiner.domain.code import Outcome, Suite
+from refiner.evals.statistics import paired_bootstrap, wilson
 from refiner.sandbox.cell import Sandbox
 from refiner.sandbox.choose import sandbox_of
 from refiner.sandbox.judge import judge
@@ -166,7 +166,7 @@ def figures(told: Results) -> list[Figure]:
         shares.append(Figure(f"solved: {method}", 100 * sum(right) / len(right), "%", beside=beside))
     for method, right in solved.items():
         if method != "repair":
-            low, high = difference(ours, right)
+            low, high = paired_bootstrap(ours, right).interval
             gain = 100 * (sum(ours) - sum(right)) / len(ours)
             target = 15.0 if method == "one shot" else None
             beside = f"paired bootstrap, 95 %: {low * 100:+.0f} to {high * 100:+.0f}"

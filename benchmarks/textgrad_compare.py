@@ -16,9 +16,9 @@ import httpx2
 
 import refiner
 from benchmarks.figures import Figure, show
-from benchmarks.intervals import difference, wilson
 from benchmarks.items import Item, items
 from benchmarks.processes import TextGrad, home, server, textgrad
+from refiner.evals.statistics import paired_bootstrap, wilson
 
 ITERATIONS = 3
 
@@ -135,7 +135,7 @@ def _shares(asked: Sequence[Item], ours: Sequence[Solved], theirs: Sequence[Solv
     figures = [Figure(f"right: {name}", sum(right) / len(right) * 100, "%", beside=_within(right, len(keys)))
                for name, right in shares.items()]  # fmt: skip
     gain = 100 * (sum(shares["refiner"]) - sum(shares["TextGrad"])) / len(keys)
-    low, high = difference(shares["refiner"], shares["TextGrad"])
+    low, high = paired_bootstrap(shares["refiner"], shares["TextGrad"]).interval
     within = f"paired bootstrap, 95 %: {low * 100:+.0f} to {high * 100:+.0f}"
     return [*figures, Figure("right: refiner − TextGrad", gain, "points", beside=within)]
 

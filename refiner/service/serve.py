@@ -82,7 +82,6 @@ class _OwnUser(H11Protocol):
 async def serve(
     loaded: Loaded,
     reload: Callable[[], Loaded],
-    said: anyio.Event | None = None,
     *,
     listen: str | None = None,
     shared: bool = False,
@@ -90,10 +89,9 @@ async def serve(
     """Serve until SIGTERM or Ctrl-C; a second signal ends it at once, SIGHUP reloads.
 
     reload reads the configuration again, and raises RefinerError where it cannot be used: the old one stays in force.
-    said is set once requests are answered. listen: HOST:PORT to listen at too. shared: its runs are
-    those of several hosts. Raises DaemonBusyError where another
-    service is running, DaemonError where the socket cannot be made, UsageError for an address or a token that is none,
-    StoreError.
+    listen: HOST:PORT to listen at too. shared: its runs are those of several hosts. Raises DaemonBusyError where
+    another service is running, DaemonError where the socket cannot be made, UsageError for an address or a token that
+    is none, StoreError.
     """
     settings, paths = loaded.settings, loaded.paths
     own, lines, closing = handed(), Lines(settings, paths), anyio.Event()
@@ -139,8 +137,6 @@ async def serve(
                         serving.start_soon(feed.run)
                         serving.start_soon(_answering, server, [sock, tcp.sock] if tcp else [sock])
                         notify(READY)
-                        if said:
-                            said.set()
                         try:
                             await workers.run()
                         finally:
