@@ -57,7 +57,7 @@ def test_what_cannot_be_written_or_compared(evaluated: Program) -> None:
     assert "-o report.html" in evaluated("eval", "report", "@").error
     assert "ends in none of" in evaluated("eval", "report", "@", "-o", "report.pdf").error
     assert "do not go together" in evaluated("eval", "report", "@", "--csv", "--json").error
-    assert "no eval is called 'e-x'" in evaluated("eval", "report", "e-x", "--markdown").error
+    assert "no eval is called 'e-u'" in evaluated("eval", "report", "e-u", "--markdown").error
     (evaluated.folder / "set.csv").write_text(SET.replace("q2", "q3"))
     first = evaluated("eval", "list", "--json").json[0]["id"]
     evaluated("eval", "run", "set.csv", "-s", "textgrad", "-n", "1", "--answer-type", "number", "--no-control")

@@ -450,7 +450,7 @@ def test_what_the_user_has_to_mend(bench: Bench) -> None:
         ("def check(candidate):\n    assert candidate(1) == 1", "name the function"),
     ):
         with pytest.raises(UsageError, match=part):
-            bench.judge("def f(x): return x", tests)
+            bench.judge("def f(x): return x", tests, seconds=60)
 
 
 def test_a_package_that_the_program_misses_is_the_programs_error(bench: Bench) -> None:

@@ -28,15 +28,19 @@ ROOT = Path(__file__).parents[2]
 
 DOOMED = """
 import sys, anyio, json, os
+from functools import partial
 from tests.sandbox.trial import *
 
 async def main():
     layer, program, name = sys.argv[1:]
     async with sandboxed(layer) as sandbox:
-        async with sandbox.open("command", limits=Limits(wall=600, cpu=600)) as cell:
+        limits = Limits(wall=600, cpu=600)
+        async with sandbox.open("command", limits=limits) as cell, anyio.create_task_group() as tasks:
             source = (HOSTILE / f"{program}.py").read_text() + "\\nimport time\\ntime.sleep(600)"
-            with anyio.move_on_after(3):
-                await command(cell, "python3", "p.py", json.dumps({"name": name}), files={"p.py": source})
+            files = {"p.py": source}
+            tasks.start_soon(partial(command, cell, "python3", "p.py", json.dumps({"name": name}), files=files))
+            while len(named(name)) < 4:
+                await anyio.sleep(0.01)
             print(cell.worker.folder or "", flush=True)
             await anyio.sleep(600)
 
