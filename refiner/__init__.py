@@ -12,44 +12,59 @@ if TYPE_CHECKING:
     from refiner.app.engine import engine
     from refiner.app.solve import solve, solve_sync
     from refiner.autograd.backward import backward
-    from refiner.autograd.losses import CheckerLoss, TextLoss
+    from refiner.autograd.concurrent import batch
+    from refiner.autograd.constraints import Constraint
+    from refiner.autograd.losses import Check, CheckerLoss, NumericLoss, TextLoss
     from refiner.autograd.operations import FormattedModelCall, Function, ModelCall, concatenate, total
     from refiner.autograd.optimizer import TextualGradientDescent
-    from refiner.autograd.variable import Variable
+    from refiner.autograd.variable import Variable, image
     from refiner.domain.errors import RefinerError
     from refiner.domain.result import Result
+    from refiner.strategies.descent import descend
 
 _HOMES = {
     "engine": "refiner.app.engine",
     "solve": "refiner.app.solve",
     "solve_sync": "refiner.app.solve",
     "Variable": "refiner.autograd.variable",
+    "image": "refiner.autograd.variable",
     "backward": "refiner.autograd.backward",
-    "TextLoss": "refiner.autograd.losses",
+    "batch": "refiner.autograd.concurrent",
+    "Check": "refiner.autograd.losses",
     "CheckerLoss": "refiner.autograd.losses",
+    "NumericLoss": "refiner.autograd.losses",
+    "TextLoss": "refiner.autograd.losses",
     "ModelCall": "refiner.autograd.operations",
     "FormattedModelCall": "refiner.autograd.operations",
     "Function": "refiner.autograd.operations",
     "concatenate": "refiner.autograd.operations",
     "total": "refiner.autograd.operations",
+    "Constraint": "refiner.autograd.constraints",
     "TextualGradientDescent": "refiner.autograd.optimizer",
+    "descend": "refiner.strategies.descent",
     "RefinerError": "refiner.domain.errors",
     "Result": "refiner.domain.result",
 }
 
 __all__ = [
+    "Check",
     "CheckerLoss",
+    "Constraint",
     "FormattedModelCall",
     "Function",
     "ModelCall",
+    "NumericLoss",
     "RefinerError",
     "Result",
     "TextLoss",
     "TextualGradientDescent",
     "Variable",
     "backward",
+    "batch",
     "concatenate",
+    "descend",
     "engine",
+    "image",
     "solve",
     "solve_sync",
     "total",

@@ -22,6 +22,7 @@ class ScriptedEngine:
     notes: list[str] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
+    usage: Usage = field(default_factory=Usage)
 
     async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
         return Count(sum(len(message.text.split()) for message in messages), exact=True)
@@ -42,6 +43,7 @@ class ScriptedEngine:
             self.running -= 1
         text = "\n\n".join(message.text for message in messages)
         self.prompts.append((role, place, text))
+        self.usage += Usage(1)
         return Reply(self.answering(text, role), Usage(1), self.finish, 0.0)
 
     def note(self, text: str) -> None:

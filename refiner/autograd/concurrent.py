@@ -1,12 +1,58 @@
 """Several coroutines at once: results in the order of the calls, and the first error as itself, not in a group."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import anyio
 
+S = TypeVar("S")
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    prefix: str = ""
+    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+_scope: ContextVar[_Scope | None] = ContextVar("scope", default=None)
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Tell the calls made inside apart from those outside: their places begin with the name, and a place that comes
+    again is numbered. Scopes nest."""
+    outer = _scope.get()
+    token = _scope.set(_Scope(f"{outer.prefix}{name}/" if outer else f"{name}/"))
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def placed(role: str, place: str) -> str:
+    """The place of a call within the scopes that it is made in; outside of all it stays as it is."""
+    if (now := _scope.get()) is None:
+        return place
+    now.seen[role, place] += 1
+    again = now.seen[role, place] - 1
+    return f"{now.prefix}{place}~{again}" if again else f"{now.prefix}{place}"
+
+
+async def batch(branch: Callable[[S], Awaitable[T]], items: Iterable[S]) -> list[T]:
+    """The branch run on every item, all at once, each in a scope of its own; results come in the items' order, and an
+    error cancels the rest. How many calls are out at a time is the engine's `concurrency`."""
+
+    async def one(number: int, item: S) -> T:
+        with scope(str(number)):
+            return await branch(item)
+
+    return await gather(*(partial(one, number, item) for number, item in enumerate(items)))
 
 
 @contextmanager

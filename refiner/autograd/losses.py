@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from refiner.autograd.operations import feedback_section
+from refiner.autograd.operations import explained, feedback_section
 from refiner.autograd.prompt import Engine, Prompt, Section, ask
-from refiner.autograd.variable import Feedback, Variable
+from refiner.autograd.variable import Feedback, Variable, section
 from refiner.domain.calls import Role
 from refiner.domain.run import Verdict
 from refiner.prompts import Prompts, fill
@@ -64,13 +64,21 @@ class TextLoss:
     async def __call__(self, variable: Variable, *, name: str = "candidate", place: str = "loss") -> Variable:
         return await self.fields({name: variable}, place=place)
 
+    async def image(self, image: Variable, question: Variable, answer: Variable, *, place: str = "loss") -> Variable:
+        """The evaluation of an answer to a question about an image, by a model that sees it."""
+        return await self.fields({"question": question, "image": image, "answer": answer}, place=place)
+
     async def fields(self, fields: Mapping[str, Variable], *, place: str = "loss") -> Variable:
-        """The evaluation of several variables under the names that the instruction calls them by."""
-        sections = (*self.context, *(Section(name, variable.value) for name, variable in fields.items()))
-        roles = " and the ".join(variable.role for variable in fields.values())
+        """The evaluation of several variables under the names that the instruction calls them by: of those that
+        feedback may change, the others are what they are evaluated by."""
+        sections = (*self.context, *(section(name, variable) for name, variable in fields.items()))
+        judged = [variable for variable in fields.values() if variable.requires_grad] or [*fields.values()]
+        roles = " and the ".join(variable.role for variable in judged)
         prompt = Prompt(self.prompts["system"], sections, fill(self.instruction, role=roles))
         reply = await ask(self.engine, prompt, Role.CRITIC, place)
-        return Variable(reply.text, "evaluation", sources=tuple(fields.values()), operation=_Evaluation(self, sections))
+        operation = _Evaluation(self, sections)
+        sources = tuple(fields.values())
+        return Variable(reply.text, "evaluation", sources=sources, operation=operation, usage=reply.usage)
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ class _Evaluation:
         prompt = Prompt(self.loss.prompts["system"], (*self.sections, evaluation, *heard), instruction)
         reply = await ask(engine, prompt, Role.GRADIENT, place)
         text = reply.text.strip() or output.value
-        return Feedback(text, (*self.sections, evaluation))
+        return Feedback(text, (*self.sections, evaluation), reply.usage)
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,37 @@ class CheckerLoss:
         check = self.checker(variable.value)
         word = "correct, change nothing" if check.passed else "flawed"
         value = f"{check.message}\nVerdict: {word}"
-        return Variable(value, "result of the check", sources=(variable,), operation=self), check
+        made = Variable(value, "result of the check", sources=(variable,), operation=self, score=check.score)
+        return made, check
 
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
         texts = (output.value, *(feedback.text for feedback in output.gradients))
         return Feedback("\n\n".join(texts), (Section("candidate", source.value),))
+
+
+@dataclass(frozen=True)
+class NumericLoss:
+    """A number that a program finds in one variable, to be maximised or minimised.
+
+    goal: what it measures, in words. explained: a model says how the variable should change for a better number;
+    otherwise the number and the way that it should go are themselves the gradient, which costs no call.
+    """
+
+    measure: Callable[[str], float]
+    goal: str
+    maximise: bool = True
+    explained: bool = False
+    prompts: Prompts = field(default_factory=Prompts)
+
+    def __call__(self, variable: Variable) -> Variable:
+        number = self.measure(variable.value)
+        value = f"{self.goal}: {number:g} ({'higher' if self.maximise else 'lower'} is better)"
+        score = number if self.maximise else -number
+        return Variable(value, "measurement", sources=(variable,), operation=self, score=score)
+
+    async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
+        candidate = Section("candidate", source.value)
+        if not self.explained:
+            texts = (output.value, *(feedback.text for feedback in output.gradients))
+            return Feedback("\n\n".join(texts), (candidate,))
+        return await explained((candidate,), output, source, engine, place, self.prompts)

@@ -1,12 +1,19 @@
 """Operations: how a variable is made (forward), and what its sources hear of it (backward), side by side."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from inspect import isawaitable, iscoroutinefunction
+
+import anyio
 
 from refiner.autograd.prompt import Engine, Prompt, Section, ask
-from refiner.autograd.variable import PASS, Feedback, Variable
-from refiner.domain.calls import Role
+from refiner.autograd.variable import PASS, Feedback, Variable, section
+from refiner.domain.calls import Role, Usage
 from refiner.prompts import Prompts, fill
+
+Backward = Callable[[Variable, Variable], str | Awaitable[str | None] | None]
+"""Feedback on a source, the second argument, from the output with its gradients; None where there is none."""
 
 
 def feedback_section(output: Variable) -> tuple[Section, ...]:
@@ -18,9 +25,9 @@ def feedback_section(output: Variable) -> tuple[Section, ...]:
 
 @dataclass(frozen=True)
 class ModelCall:
-    """A model's reply to one variable, under a system variable where there is one.
+    """A model's reply to variables, texts and images in their order, under a system variable where there is one.
 
-    Backward: the system and the input hear how they should change, given the feedback on the reply.
+    Backward: the system and the inputs hear how they should change, given the feedback on the reply.
     """
 
     engine: Engine
@@ -28,106 +35,136 @@ class ModelCall:
     role: str = "response of the language model"
     prompts: Prompts = field(default_factory=Prompts)
 
-    async def __call__(self, source: Variable, place: str) -> Variable:
-        prompt = Prompt(self.system.value if self.system else "", (), source.value)
+    async def __call__(self, *inputs: Variable, place: str = "call") -> Variable:
+        *before, last = inputs
+        shown = tuple(Section("", one.value, image=one.image) for one in before)
+        if last.image:
+            shown, text = (*shown, Section("", last.value, image=last.image)), ""
+        else:
+            text = last.value
+        prompt = Prompt(self.system.value if self.system else "", shown, text)
         reply = await ask(self.engine, prompt, Role.ANSWER, place)
-        sources = (self.system, source) if self.system else (source,)
-        return Variable(reply.text, self.role, sources=sources, operation=self)
+        sources = (self.system, *inputs) if self.system else inputs
+        return Variable(reply.text, self.role, sources=sources, operation=self, usage=reply.usage)
 
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
-        names = ("system prompt", "input") if self.system else ("input",)
-        shown = tuple(
-            Section(name.replace(" ", "_"), node.value) for name, node in zip(names, output.sources, strict=True)
-        )
-        sections = (*shown, Section("response", output.value))
-        return await _explained(sections, output, source, engine, place, self.prompts)
+        inputs = output.sources[1:] if self.system else output.sources
+        names = ["input"] if len(inputs) == 1 else [f"input_{number}" for number in range(1, 1 + len(inputs))]
+        shown = [section(name, node) for name, node in zip(names, inputs, strict=True)]
+        if self.system:
+            shown.insert(0, section("system_prompt", self.system))
+        return await explained((*shown, Section("response", output.value)), output, source, engine, place, self.prompts)
 
 
 @dataclass(frozen=True)
 class FormattedModelCall:
     """A model's reply to a template whose `{name}` fields are variables; any other brace is plain text.
 
-    Backward: every field hears how it should change, given the feedback on the reply.
+    Backward: every field, and the system variable, hears how it should change, given the feedback on the reply.
     """
 
     engine: Engine
     template: str
-    system: str = ""
+    system: Variable | None = None
     role: str = "response of the language model"
     prompts: Prompts = field(default_factory=Prompts)
 
-    async def __call__(self, fields: Mapping[str, Variable], place: str) -> Variable:
+    async def __call__(self, fields: Mapping[str, Variable], place: str = "call") -> Variable:
         text = fill(self.template, **{name: variable.value for name, variable in fields.items()})
-        reply = await ask(self.engine, Prompt(self.system, (), text), Role.ANSWER, place)
-        return Variable(reply.text, self.role, sources=tuple(fields.values()), operation=self)
+        seen = tuple(section(name, variable) for name, variable in fields.items() if variable.image)
+        prompt = Prompt(self.system.value if self.system else "", seen, text)
+        reply = await ask(self.engine, prompt, Role.ANSWER, place)
+        sources = (*((self.system,) if self.system else ()), *fields.values())
+        return Variable(reply.text, self.role, sources=sources, operation=self, usage=reply.usage)
 
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
-        shown = tuple(Section(node.role.replace(" ", "_"), node.value) for node in output.sources)
+        shown = tuple(section(node.role, node) for node in output.sources)
         sections = (Section("template", self.template), *shown, Section("response", output.value))
-        return await _explained(sections, output, source, engine, place, self.prompts)
+        return await explained(sections, output, source, engine, place, self.prompts)
 
 
 @dataclass(frozen=True)
 class Function:
     """Any Python function of the sources' values, with its purpose in words, since models cannot see inside it.
 
-    Backward: a model says what the sources should be, given the purpose, the output and the feedback on it.
+    Backward: `backward` where it is given; otherwise a model says what the sources should be, given the purpose, the
+    output and the feedback on it.
     """
 
-    function: Callable[..., str]
+    function: Callable[..., str | Awaitable[str]]
     purpose: str
     role: str = "result of a function"
+    backward: Backward | None = None
     prompts: Prompts = field(default_factory=Prompts)
 
     def __call__(self, *sources: Variable) -> Variable:
-        value = self.function(*(source.value for source in sources))
-        return Variable(value, self.role, sources=sources, operation=self)
+        return self._made(self.function(*(source.value for source in sources)), sources)
+
+    async def run(self, *sources: Variable) -> Variable:
+        """The same without holding others up: an async function is awaited, any other runs in a thread."""
+        call = partial(self.function, *(source.value for source in sources))
+        value = call() if iscoroutinefunction(self.function) else await anyio.to_thread.run_sync(call)
+        return self._made(await value if isawaitable(value) else value, sources)
+
+    def _made(self, value: object, sources: tuple[Variable, ...]) -> Variable:
+        return Variable(str(value), self.role, sources=sources, operation=self)
 
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
-        shown = tuple(Section(node.role.replace(" ", "_"), node.value) for node in output.sources)
-        sections = (Section("function", self.purpose), *shown, Section("result", output.value))
-        return await _explained(sections, output, source, engine, place, self.prompts)
+        shown = tuple(section(node.role, node) for node in output.sources)
+        if self.backward is None:
+            sections = (Section("function", self.purpose), *shown, Section("result", output.value))
+            return await explained(sections, output, source, engine, place, self.prompts)
+        said = self.backward(output, source)
+        text = await said if isawaitable(said) else said
+        return None if text is None else Feedback(text, shown)
 
 
 @dataclass(frozen=True)
-class _Concatenation:
+class Concatenation:
+    """Its sources one after the other. Backward: each hears what the whole heard, word for word."""
+
     separator: str
 
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
-        return output.gradients[0] if len(output.gradients) == 1 else _joined(output)
+        return replace(output.gradients[0], usage=Usage()) if len(output.gradients) == 1 else _joined(output)
 
 
 def concatenate(*sources: Variable, separator: str = "\n", role: str = "concatenation") -> Variable:
     """The sources' values one after the other. Backward: each hears what the whole heard, word for word."""
     value = separator.join(source.value for source in sources)
-    return Variable(value, role, sources=sources, operation=_Concatenation(separator))
+    return Variable(value, role, sources=sources, operation=Concatenation(separator))
 
 
 @dataclass(frozen=True)
-class _Sum:
+class Sum:
+    """Evaluations together. Backward: each is walked as if it stood alone, once."""
+
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
         return _joined(output)
 
 
-def total(losses: list[Variable]) -> Variable:
-    """The sum of losses: their evaluations together. Backward: each loss is walked as if it stood alone, once."""
+def total(losses: Sequence[Variable]) -> Variable:
+    """The sum of losses: their evaluations together, and their scores. Backward: each is walked as if alone, once."""
     distinct = tuple(dict.fromkeys(losses))
+    scores = [loss.score for loss in distinct if loss.score is not None]
     value = "\n\n".join(loss.value for loss in distinct)
-    return Variable(value, "sum of evaluations", sources=distinct, operation=_Sum())
+    score = sum(scores) if scores else None
+    return Variable(value, "sum of evaluations", sources=distinct, operation=Sum(), score=score)
 
 
 def _joined(output: Variable) -> Feedback:
     if not output.gradients:
         return PASS
-    return Feedback("\n\n".join(feedback.text for feedback in output.gradients))
+    context = dict.fromkeys(part for feedback in output.gradients for part in feedback.context)
+    return Feedback("\n\n".join(feedback.text for feedback in output.gradients), tuple(context))
 
 
-async def _explained(
+async def explained(
     sections: tuple[Section, ...], output: Variable, source: Variable, engine: Engine, place: str, prompts: Prompts
 ) -> Feedback | None:
-    heard = feedback_section(output)
-    if not heard:
-        return PASS
+    """What a model makes of the feedback on an output, for one of its sources, under the sections that show both."""
+    # What the walk begins with has heard nothing: it is itself the evaluation.
+    heard = feedback_section(output) or (Section("evaluation", output.value, whole=False),)
     prompt = Prompt(prompts["system"], (*sections, *heard), fill(prompts["gradient"], role=source.role))
     reply = await ask(engine, prompt, Role.GRADIENT, place)
-    return Feedback(reply.text, sections) if reply.text.strip() else None
+    return Feedback(reply.text, sections, reply.usage) if reply.text.strip() else None

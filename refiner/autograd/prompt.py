@@ -1,9 +1,12 @@
 """How a prompt is laid out: shared sections first, the role's instruction last, cut only where that is allowed."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Protocol
 
-from refiner.domain.calls import Count, Message, Reply, Role
+from refiner.autograd.concurrent import placed
+from refiner.domain.calls import Count, Image, Message, Reply, Role
 from refiner.domain.errors import ContextLengthError
 
 _LEAST = 200
@@ -33,17 +36,29 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A named text of a prompt; `whole` ones (the task, a variable) are never cut."""
+    """A named text of a prompt, or an image; `whole` ones (the task, a variable) are never cut.
+
+    One without a name is the bare text, or the bare image.
+    """
 
     name: str
     text: str
     whole: bool = True
+    image: Image | None = None
 
     def __str__(self) -> str:
+        if not self.name:
+            return self.text
         tag = self.name
         while f"<{tag}>" in self.text or f"</{tag}>" in self.text:
             tag += "_"
         return f"<{tag}>\n{self.text}\n</{tag}>"
+
+    @property
+    def parts(self) -> tuple[str | Image, ...]:
+        if self.image is None:
+            return (str(self),)
+        return (str(self), self.image) if self.name else (self.image,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,22 @@ class Prompt:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        parts = [str(section) for section in self.sections]
-        shared = parts[: self.shared]
-        own = "\n\n".join((*parts[len(shared) :], self.instruction))
+        shared = self.sections[: self.shared]
+        parts = [part for section in shared for part in section.parts]
+        own = [part for section in self.sections[len(shared) :] for part in section.parts]
+        if self.instruction or not (parts or own):
+            own.append(self.instruction)
         system = (Message("system", (self.system,)),) if self.system else ()
-        return (*system, Message("user", (*shared, own)))
+        return (*system, Message("user", (*parts, *_joined(own))))
+
+
+def _joined(parts: Iterable[str | Image]) -> Iterator[str | Image]:
+    """The parts, texts that follow one another as one."""
+    for texts, run in groupby(parts, lambda part: isinstance(part, str)):
+        if texts:
+            yield "\n\n".join(map(str, run))
+        else:
+            yield from run
 
 
 def cut(text: str, keep: int) -> str:
@@ -114,5 +140,6 @@ async def fit(prompt: Prompt, engine: Engine, role: Role) -> Prompt:
 
 async def ask(engine: Engine, prompt: Prompt, role: Role, place: str, prediction: str | None = None) -> Reply:
     """One call with a prompt that fits. Raises ContextLengthError, and whatever the engine raises."""
+    place = placed(role, place)
     fitting = await fit(prompt, engine, role)
     return await engine.complete(fitting.messages, role, place, prediction)

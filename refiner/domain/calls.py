@@ -1,9 +1,15 @@
 """A call to a model: what is asked, what comes back, what it used, and who answers."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+from refiner.domain.errors import UsageError
+
+_MAGIC = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif"}
 
 
 class Role(StrEnum):
@@ -18,19 +24,56 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture that a model sees: an https URL, which the provider fetches, or a data URL that holds it."""
+
+    url: str
+
+    @classmethod
+    def of(cls, source: str | Path | bytes) -> Self:
+        """The picture at a URL, in a file or in bytes. Raises UsageError for what is no PNG, JPEG, GIF or WebP."""
+        if isinstance(source, str) and source.startswith(("https://", "data:image/")):
+            return cls(source)
+        try:
+            data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        except OSError as error:
+            raise UsageError(f"the image {source!s} cannot be read: {error.strerror}") from error
+        kind = next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            kind = "webp"
+        if kind is None:
+            raise UsageError("models see images as PNG, JPEG, GIF or WebP: convert this one")
+        return cls(f"data:image/{kind};base64,{b64encode(data).decode()}")
+
+    @property
+    def encoded(self) -> tuple[str, str] | None:
+        """Its media type and its bytes in base64, where the URL holds them."""
+        head, comma, data = self.url.partition(";base64,")
+        return (head.removeprefix("data:"), data) if comma else None
+
+    def __str__(self) -> str:
+        """What stands in its place in a text."""
+        return f"[{self.encoded[0]}, {len(self.encoded[1]) * 3 // 4:,} bytes]" if self.encoded else f"[{self.url}]"
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a prompt, in parts.
+    """One turn of a prompt, in parts: texts, and images for models that see.
 
     Every part but the last is shared with other calls of the same run (the task, the candidate); the last is
     the instruction of the role. Providers join the parts with a blank line, and may mark the shared ones for caching.
     """
 
     role: Literal["system", "user", "assistant"]
-    parts: tuple[str, ...]
+    parts: tuple[str | Image, ...]
 
     @property
     def text(self) -> str:
-        return "\n\n".join(self.parts)
+        return "\n\n".join(map(str, self.parts))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Image))
 
 
 @dataclass(frozen=True, slots=True)

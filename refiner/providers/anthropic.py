@@ -10,7 +10,7 @@ from anthropic import APIStatusError, AsyncAnthropic, AsyncStream
 from anthropic.types import Message as Said
 from anthropic.types import RawMessageStreamEvent
 
-from refiner.domain.calls import Capabilities, Count, Finish, Message, Reply, Request, Usage
+from refiner.domain.calls import Capabilities, Count, Finish, Image, Message, Reply, Request, Usage
 from refiner.providers import prices, tokens, wire
 from refiner.providers.failures import CONNECT, Endpoint, cut_short, parsed_url, translated, unreadable
 from refiner.providers.reading import Answer, reply, told, whole
@@ -152,8 +152,8 @@ def _marked(messages: tuple[Message, ...]) -> Iterator[tuple[str, list[dict[str,
     Every shared part is marked, not the last alone: when the candidate has changed, the task before it is still read
     from the cache. Empty parts are left out, for the protocol refuses them.
     """
-    parts = [[part for part in message.parts if part.strip()] for message in messages]
-    ends = list(accumulate(tokens.estimate(part) for own in parts for part in own))
+    parts = [[part for part in message.parts if str(part).strip()] for message in messages]
+    ends = list(accumulate(tokens.estimate(str(part)) for own in parts for part in own))
     shared = [index < len(own) - 1 for own in parts for index in range(len(own))]
     worth = [place for place, end in enumerate(ends) if shared[place] and end >= LEAST_CACHED][-_MOST_MARKS:]
     place = 0
@@ -161,11 +161,21 @@ def _marked(messages: tuple[Message, ...]) -> Iterator[tuple[str, list[dict[str,
         blocks = []
         for index, part in enumerate(own):
             last = index == len(own) - 1
-            block: dict[str, Any] = {"type": "text", "text": part if last else f"{part}\n\n"}
-            blocks.append(block | ({"cache_control": {"type": "ephemeral"}} if place in worth else {}))
+            blocks.append(
+                _block(part, last=last) | ({"cache_control": {"type": "ephemeral"}} if place in worth else {})
+            )
             place += 1
         if blocks:
             yield message.role, blocks
+
+
+def _block(part: str | Image, *, last: bool) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part if last else f"{part}\n\n"}
+    if part.encoded is None:
+        return {"type": "image", "source": {"type": "url", "url": part.url}}
+    media_type, data = part.encoded
+    return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
 
 
 def _used(said: dict[str, Any]) -> tuple[Usage | None, int]:

@@ -12,7 +12,7 @@ from openai import APIStatusError, AsyncOpenAI, AsyncStream, OpenAIError
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 
-from refiner.domain.calls import Capabilities, Count, Finish, Reply, Request, Usage
+from refiner.domain.calls import Capabilities, Count, Finish, Message, Reply, Request, Usage
 from refiner.providers import prices, tokens, wire
 from refiner.providers.failures import (
     CONNECT,
@@ -183,7 +183,7 @@ class OpenAIProvider:
         }
         return {
             "model": self._model,
-            "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+            "messages": [{"role": message.role, "content": _content(message)} for message in request.messages],
             self._limit(predicted): request.max_output_tokens,
         } | {name: value for name, value in optional.items() if value is not None and name not in self._refused}
 
@@ -235,6 +235,18 @@ class OpenAIProvider:
             raise cut_short(self._endpoint)
         ended = Finish.REFUSAL if refused else _FINISH.get(finish, Finish.STOP)
         return Answer("".join(texts), ended, *_used(usage and usage.to_dict()))
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """A message as the protocol has it: plain text unless there are images in it."""
+    if not message.images:
+        return message.text
+    return [
+        {"type": "text", "text": part}
+        if isinstance(part, str)
+        else {"type": "image_url", "image_url": {"url": part.url}}
+        for part in message.parts
+    ]
 
 
 def _used(said: object) -> tuple[Usage | None, int]:

@@ -26,7 +26,7 @@ def reply(
     text = whole(answer.text)
     usage = answer.usage or Usage(
         calls=1,
-        input_tokens=sum(tokens.estimate(message.text) for message in request.messages),
+        input_tokens=tokens.estimated(request.messages),
         output_tokens=tokens.estimate(text),
         estimated=True,
     )

@@ -15,6 +15,11 @@ _PER_MESSAGE = 8
 _PER_PROMPT = 128
 """What a chat template may add of its own: a default system text is part of many."""
 
+_PER_IMAGE = 5_000
+_DEAR = {"gpt-4o-mini": 50_000}
+"""The most that an image comes to: providers scale it down before they count it, and one model counts 33-fold."""
+
+_USUAL_IMAGE = 1_500
 _MOST_COUNTED = 200_000
 """Characters: a longer text would keep everybody else waiting while it is counted."""
 
@@ -32,13 +37,20 @@ def bound(messages: Sequence[Message], model: str | None = None) -> Count:
     def most(text: str) -> int:
         return len(encoding.encode_ordinary(text)) if encoding and len(text) <= _MOST_COUNTED else _bytes(text)
 
-    tokens = sum(most(message.text) for message in messages)
+    images = sum(len(message.images) for message in messages)
+    dear = next((most for name, most in _DEAR.items() if model and model.startswith(name)), _PER_IMAGE)
+    tokens = sum(most(message.text) for message in messages) + images * dear
     return Count(tokens + _PER_MESSAGE * len(messages) + _PER_PROMPT, exact=False)
 
 
 def estimate(text: str) -> int:
     """About how many tokens a text has, for a reply whose provider does not say: a third of its bytes."""
     return -(-_bytes(text) // 3)
+
+
+def estimated(messages: Sequence[Message]) -> int:
+    """About how many tokens a prompt has."""
+    return sum(estimate(message.text) + _USUAL_IMAGE * len(message.images) for message in messages)
 
 
 def _bytes(text: str) -> int:

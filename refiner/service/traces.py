@@ -206,7 +206,7 @@ def _named(model: str) -> _Attributes:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "parts": [{"type": "text", "content": text} for text in message.parts]}
+    return {"role": message.role, "parts": [{"type": "text", "content": str(part)} for part in message.parts]}
 
 
 def _place(recorded: Recorded) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, String, Table, Update, bindparam, case, func, update
 
-from refiner.domain.calls import Message, Usage
+from refiner.domain.calls import Image, Message, Usage
 from refiner.domain.events import (
     CallFailed,
     CallFinished,
@@ -130,11 +130,19 @@ def project(run: str, at: datetime, event: Event, put: Put) -> Projection:
 
 def pack_messages(messages: Iterable[Message], put: Put) -> str:
     """Messages as JSON over the digests of their parts."""
-    return json.dumps([[message.role, [put(part) for part in message.parts]] for message in messages])
+    return json.dumps([[message.role, [put(_text(part)) for part in message.parts]] for message in messages])
 
 
 def unpack_messages(packed: str, texts: Mapping[str, str]) -> tuple[Message, ...]:
-    return tuple(Message(role, tuple(texts[digest] for digest in parts)) for role, parts in json.loads(packed))
+    return tuple(Message(role, tuple(_part(texts[digest]) for digest in parts)) for role, parts in json.loads(packed))
+
+
+def _text(part: str | Image) -> str:
+    return part.url if isinstance(part, Image) else part
+
+
+def _part(text: str) -> str | Image:
+    return Image(text) if text.startswith("data:image/") else text
 
 
 def _of(run: str, event: Candidate | Executed | Evaluation | Gradient | Decision) -> Row:

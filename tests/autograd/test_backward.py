@@ -18,8 +18,8 @@ pytestmark = pytest.mark.anyio
 async def test_the_textual_chain_rule_reaches_the_first_variable() -> None:
     engine = ScriptedEngine(lambda text, role: f"{role} no {len(text)}")
     system = Variable("be brief", "system prompt")
-    first = await ModelCall(engine, system)(Variable("question", "question", requires_grad=False), "f1")
-    second = await ModelCall(engine)(first, "f2")
+    first = await ModelCall(engine, system)(Variable("question", "question", requires_grad=False))
+    second = await ModelCall(engine)(first)
     loss = await TextLoss.by(engine, "is it short?")(second)
     await backward(loss, engine)
     assert len(second.gradients) == len(first.gradients) == len(system.gradients) == 1

@@ -180,5 +180,5 @@ def _refusal(parameter: str) -> Fault:
 
 def _text(content: str | list[dict[str, Any]] | None) -> str:
     if isinstance(content, list):
-        return "\n\n".join(part["text"] for part in content)
+        return "\n\n".join(part.get("text", "[image]") for part in content)
     return content or ""

@@ -32,6 +32,7 @@ class Billed:
 class Scripted:
     """A provider that answers by `script`, each reply after `latency` seconds.
 
+    together: calls are answered in rounds of so many, each of them only when all of its round have been asked.
     `asked` holds every request, `billed` what was worked on, `most` how many were answered at the same time;
     `models` is what GET /v1/models lists, 404 while it is None.
     """
@@ -50,6 +51,7 @@ class Scripted:
         """Forget all that was asked, and follow another script."""
         self.script: Script | str = script
         self.latency = latency
+        self.together = 1
         self.asked: list[Asked] = []
         self.billed = Billed()
         self.models: list[dict[str, Any]] | None = None
@@ -89,6 +91,8 @@ class Scripted:
         self.most = max(self.most, self._under_way)
         try:
             await anyio.sleep(self.latency)
+            while len(self.asked) < self.together * (asked.number // self.together + 1):
+                await anyio.sleep(0.005)
             return await self._outcome(asked, Reply(outcome) if isinstance(outcome, str) else outcome, request)
         finally:
             self._under_way -= 1

@@ -103,6 +103,8 @@ class LocalProvider:
         return self._capabilities
 
     async def complete(self, request: Request, on_delta: Callable[[str], None] | None = None) -> Reply:
+        if any(message.images for message in request.messages):
+            raise UsageError(f"{self.name} sees no images: choose a model that does, such as openai:gpt-4o")
         heard = False
 
         def hear(delta: str) -> None:
