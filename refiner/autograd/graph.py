@@ -44,18 +44,9 @@ class Node:
         return f"#{self.number} {line(self.role)}{made}{score}"
 
     @property
-    def cost(self) -> str:
-        """Calls, tokens and US dollars; nothing for a node that cost none."""
-        used = self.usage
-        if not used.calls:
-            return ""
-        dollars = "price unknown" if used.cost_usd is None else f"${used.cost_usd:.4f}"
-        return f"{used.calls} {'call' if used.calls == 1 else 'calls'}, {used.tokens:,} tokens, {dollars}"
-
-    @property
     def lines(self) -> tuple[tuple[str, str], ...]:
         """What is known of it, by name."""
-        named = [("value", self.value), *(("gradient", text) for text in self.gradients), ("cost", self.cost)]
+        named = [("value", self.value), *(("gradient", text) for text in self.gradients), ("cost", self.usage.told)]
         return tuple((name, text) for name, text in named if text)
 
 
@@ -158,7 +149,7 @@ def _edges(placed: Layout) -> str:
 def _box(node: Node, x: int, y: int) -> str:
     rows = [("role", node.head), *(("", row) for row in _wrapped(node.value, 3))]
     rows += [("gradient", row) for row in _wrapped(f"∇ {' / '.join(node.gradients)}", 2)] if node.gradients else []
-    rows += [("dim", node.cost)] if node.cost else []
+    rows += [("dim", node.usage.told)] if node.usage.calls else []
     texts = "".join(
         f'<text class="{kind}" x="{x + 8}" y="{y + 16 + _ROW * row}">{_safe(line(text)[: _COLUMNS + 4])}</text>'
         for row, (kind, text) in enumerate(rows)

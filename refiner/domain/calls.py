@@ -120,6 +120,14 @@ class Usage:
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens
 
+    @property
+    def told(self) -> str:
+        """Calls, tokens and US dollars in words; nothing where no call was made."""
+        if not self.calls:
+            return ""
+        dollars = "price unknown" if self.cost_usd is None else f"${self.cost_usd:.4f}"
+        return f"{self.calls} {'call' if self.calls == 1 else 'calls'}, {self.tokens:,} tokens, {dollars}"
+
     def __add__(self, other: "Usage") -> "Usage":
         known = self.cost_usd is not None and other.cost_usd is not None
         return Usage(

@@ -4,6 +4,7 @@ from rich.text import Text
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
+from refiner.domain.calls import Usage
 from refiner.domain.harmless import line
 from refiner.domain.run_model import RunModel
 from refiner.domain.state import RunState, Step
@@ -29,19 +30,21 @@ class Graph(Tree[None]):
         for number in sorted(state.chains):
             above: TreeNode[None] = self.root
             for step in state.chains[number].steps:
-                node = _added(above, step, number)
+                node = _added(above, step, number, model.spent.get((number, step.candidate.index), Usage()))
                 above = node if step.accepted else above
 
 
-def _added(above: TreeNode[None], step: Step, number: int) -> TreeNode[None]:
+def _added(above: TreeNode[None], step: Step, number: int, spent: Usage) -> TreeNode[None]:
     sign = "✓" if step.accepted else "✗" if step.decision else "·"
     score = "" if step.score is None else f"  score {step.score:.2f}"
     label = f"{sign} variable {number}/{step.candidate.index} ({step.candidate.phase}){score}"
     node = above.add(Text(label, "bold"), expand=True)
     for name, text in (
+        ("value", step.candidate.text),
         ("loss", step.evaluation.critique if step.evaluation else ""),
         ("gradient", step.gradient.text if step.gradient else ""),
         ("gate", step.decision.reason if step.decision else ""),
+        ("cost", spent.told),
     ):
         if text:
             node.add_leaf(Text.assemble((f"{name}  ", "dim"), line(text)[:_CUT]))
