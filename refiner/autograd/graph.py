@@ -38,10 +38,15 @@ class Node:
     image: str | None = None
 
     @property
+    def made(self) -> str:
+        """By what it was made, and how good it is."""
+        made = self.operation or ("" if self.requires_grad else "fixed")
+        score = "" if self.score is None else f"score {self.score:.2f}"
+        return ", ".join(word for word in (made, score) if word)
+
+    @property
     def head(self) -> str:
-        made = f" ({self.operation})" if self.operation else "" if self.requires_grad else " (fixed)"
-        score = "" if self.score is None else f"  score {self.score:.2f}"
-        return f"#{self.number} {line(self.role)}{made}{score}"
+        return f"#{self.number} {line(self.role)}" + (f" ({self.made})" if self.made else "")
 
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
@@ -147,18 +152,21 @@ def _edges(placed: Layout) -> str:
 
 
 def _box(node: Node, x: int, y: int) -> str:
-    rows = [("role", node.head), *(("", row) for row in _wrapped(node.value, 3))]
+    rows = [("role", f"#{node.number} {node.role}"), ("dim", node.made)]
+    rows += [("", row) for row in _wrapped(node.value, 3)]
     rows += [("gradient", row) for row in _wrapped(f"∇ {' / '.join(node.gradients)}", 2)] if node.gradients else []
     rows += [("dim", node.usage.told)] if node.usage.calls else []
     texts = "".join(
-        f'<text class="{kind}" x="{x + 8}" y="{y + 16 + _ROW * row}">{_safe(line(text)[: _COLUMNS + 4])}</text>'
+        f'<text class="{kind}" x="8" y="{_ROW * row + 16}">{_safe(line(text)[: _COLUMNS + 10])}</text>'
         for row, (kind, text) in enumerate(rows)
+        if text
     )
     whole = "\n".join(f"{name}: {text}" for name, text in node.lines)
     kind = "" if node.requires_grad else ' class="fixed"'
+    # A box of its own cuts what is too wide.
     return (
-        f'<g><title>{_safe(whole)}</title><rect{kind} x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6"/>'
-        f"{texts}</g>"
+        f'<svg x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}"><title>{_safe(whole)}</title>'
+        f'<rect{kind} x=".5" y=".5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="6"/>{texts}</svg>'
     )
 
 

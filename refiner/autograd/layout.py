@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-WIDTH, HEIGHT = 290, 116
+WIDTH, HEIGHT = 290, 132
 _ACROSS, _DOWN, _BEND, _SWEEPS = 30, 50, 20, 4
 
 Point = tuple[int, int]

@@ -43,7 +43,7 @@ async def test_the_text_tells_each_node_once_with_its_value_its_feedback_and_its
 async def test_pictures_are_well_formed_and_hold_no_markup_of_models() -> None:
     graph = (await walked()).graph()
     drawn = ElementTree.fromstring(graph.svg())
-    assert len(drawn.findall(f"{SVG}g")) == len(graph.nodes) == 7
+    assert len(drawn.findall(f"{SVG}svg")) == len(graph.nodes) == 7
     assert len(drawn.findall(f"{SVG}path")) == sum(len(node.sources) for node in graph.nodes) == 8
     page = graph.html()
     assert "be &lt;i&gt;brief&lt;/i&gt;" in page
