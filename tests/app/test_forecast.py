@@ -24,7 +24,7 @@ class Narrow(OpenAIProvider):
         return Capabilities(context_tokens=4_000)
 
     async def count(self, request: Request) -> Count:
-        return Count(sum(len(part) for message in request.messages for part in message.parts) // 4, True)
+        return Count(sum(len(str(part)) for message in request.messages for part in message.parts) // 4, True)
 
 
 async def check(program: str, suite: Suite | None) -> None:

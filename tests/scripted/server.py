@@ -52,6 +52,7 @@ class Scripted:
         self.script: Script | str = script
         self.latency = latency
         self.together = 1
+        self._rounds: dict[int, anyio.Event] = {}
         self.asked: list[Asked] = []
         self.billed = Billed()
         self.models: list[dict[str, Any]] | None = None
@@ -91,11 +92,16 @@ class Scripted:
         self.most = max(self.most, self._under_way)
         try:
             await anyio.sleep(self.latency)
-            while len(self.asked) < self.together * (asked.number // self.together + 1):
-                await anyio.sleep(0.005)
+            await self._round(asked.number // self.together)
             return await self._outcome(asked, Reply(outcome) if isinstance(outcome, str) else outcome, request)
         finally:
             self._under_way -= 1
+
+    async def _round(self, number: int) -> None:
+        whole = self._rounds.setdefault(number, anyio.Event())
+        if len(self.asked) >= self.together * (number + 1):
+            whole.set()
+        await whole.wait()
 
     async def _outcome(self, asked: Asked, outcome: Reply | Fault, request: Request) -> Response:
         if isinstance(outcome, Fault) and outcome.kind == "status":
