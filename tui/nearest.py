@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from refiner.domain.errors import DaemonBusyError, DaemonError, VersionError
+from refiner.domain.eval_state import EvalLine, EvalPair, EvalState
 from refiner.domain.events import Delta, Heard
 from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
@@ -59,6 +60,15 @@ class Nearest:
                             break
             except DaemonError as error:
                 self._lost(source, error)
+
+    async def evals(self, limit: int = 100) -> Sequence[EvalLine]:
+        return await self._of(lambda source: source.evals(limit))
+
+    async def eval_state(self, prefix: str) -> EvalState:
+        return await self._of(lambda source: source.eval_state(prefix))
+
+    async def eval_pair(self, first: str, second: str) -> EvalPair:
+        return await self._of(lambda source: source.eval_pair(first, second))
 
     async def service_state(self) -> ServiceState:
         return await self._of(lambda source: source.service_state())

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import anyio
@@ -12,12 +12,15 @@ import anyio
 from refiner.client.client import Client
 from refiner.client.streaming import streamed
 from refiner.domain.errors import DaemonError
+from refiner.domain.eval_state import EvalLine, EvalPair, EvalState
 from refiner.domain.events import Heard
 from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
-from refiner.domain.wire import row_of, service_of
+from refiner.domain.wire import read, row_of, service_of
 from refiner.tui.source import Sketch
+
+T = TypeVar("T")
 
 MOST_CHANGED = 1_000
 """Runs that are asked for at a time when something changed."""
@@ -47,6 +50,15 @@ class Service:
 
     def follow(self, run: str, after: int = 0) -> AsyncGenerator[Sequence[Heard], None]:
         return streamed(self.client, run, after)
+
+    async def evals(self, limit: int = 100) -> Sequence[EvalLine]:
+        return await self._told(list[EvalLine], f"/v1/evals?limit={limit}")
+
+    async def eval_state(self, prefix: str) -> EvalState:
+        return await self._told(EvalState, f"/v1/evals/{quote(prefix, safe='@')}")
+
+    async def eval_pair(self, first: str, second: str) -> EvalPair:
+        return await self._told(EvalPair, f"/v1/evals/{quote(first, safe='@')}/compare?other={quote(second)}")
 
     async def service_state(self) -> ServiceState:
         return service_of(await anyio.to_thread.run_sync(self.client.get, "/v1/service"))
@@ -86,9 +98,19 @@ class Service:
         told = await anyio.to_thread.run_sync(self.client.post, place, body)
         return str(told["id"])
 
+    async def _told(self, kind: type[T], place: str) -> T:
+        try:
+            return await anyio.to_thread.run_sync(lambda: read(kind, self.client.get(place)))
+        except ValueError as error:
+            raise _other() from error
+
     async def _rows(self, place: str) -> list[RunRow]:
         told = await anyio.to_thread.run_sync(partial(self.client.get, place))
         try:
             return [row_of(each) for each in told]
         except (KeyError, TypeError, ValueError) as error:
-            raise DaemonError("the service is of another version: end it with `refiner daemon stop`") from error
+            raise _other() from error
+
+
+def _other() -> DaemonError:
+    return DaemonError("the service is of another version: end it with `refiner daemon stop`")

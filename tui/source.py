@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from refiner.domain.errors import UsageError
+from refiner.domain.eval_state import EvalLine, EvalPair, EvalState
 from refiner.domain.events import Heard
 from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
@@ -59,6 +60,18 @@ class Source(Protocol):
     def follow(self, run: str, after: int = 0) -> AsyncGenerator[Sequence[Heard], None]:
         """What happens in a run behind the event with that id, as much at a time as there is, or nothing; it has no
         end."""
+        ...
+
+    async def evals(self, limit: int = 100) -> Sequence[EvalLine]:
+        """The latest evals, newest first; their arms are None until they are counted."""
+        ...
+
+    async def eval_state(self, prefix: str) -> EvalState:
+        """The eval that a prefix (or "@", the latest) stands for. Raises NotFoundError or AmbiguousError."""
+        ...
+
+    async def eval_pair(self, first: str, second: str) -> EvalPair:
+        """Two evals item by item. Raises UsageError where they have none in common."""
         ...
 
     async def service_state(self) -> ServiceState:

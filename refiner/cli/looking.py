@@ -10,6 +10,7 @@ import anyio
 
 from refiner.config.paths import Paths, exists
 from refiner.domain.errors import DaemonError, NotFoundError
+from refiner.domain.eval_state import EvalLine, EvalPair, EvalState
 from refiner.domain.events import Heard
 from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
@@ -17,6 +18,7 @@ from refiner.domain.state import fold
 from refiner.domain.store import RunRow
 
 if TYPE_CHECKING:
+    from refiner.evals.glance import Evals
     from refiner.store.sql import SqlStore
     from refiner.tui.source import Sketch
 
@@ -37,6 +39,7 @@ class Database:
     holds: float = 60.0
     name: str = "database, no service"
     _store: "SqlStore | None" = None
+    _evals: "Evals | None" = None
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def runs(self, limit: int, offset: int = 0) -> Sequence[RunRow]:
@@ -57,6 +60,15 @@ class Database:
             after = events[-1].id if events else after
             yield events
             await anyio.sleep(POLL)
+
+    async def evals(self, limit: int = 100) -> Sequence[EvalLine]:
+        return await (await self._looked()).lines(limit) if await self._opened() else []
+
+    async def eval_state(self, prefix: str) -> EvalState:
+        return await (await self._looked()).state(prefix)
+
+    async def eval_pair(self, first: str, second: str) -> EvalPair:
+        return await (await self._looked()).pair(first, second)
 
     async def service_state(self) -> ServiceState:
         raise _unserved()
@@ -94,6 +106,13 @@ class Database:
 
     async def submit(self, body: Mapping[str, Any]) -> str:
         raise _unserved()
+
+    async def _looked(self) -> "Evals":
+        from refiner.evals.glance import Evals
+
+        store = await self._there()
+        self._evals = self._evals or Evals(store)
+        return self._evals
 
     async def _there(self) -> "SqlStore":
         if (store := await self._opened()) is None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from refiner.domain.events import Delta, Event, Heard, Recorded
 from refiner.domain.service import ServiceState
@@ -10,6 +10,8 @@ from refiner.domain.store import RunRow
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 
 def recorded(told: dict[str, Any]) -> Recorded:
@@ -46,6 +48,24 @@ def service_json(state: ServiceState) -> dict[str, Any]:
 def service_of(told: dict[str, Any]) -> ServiceState:
     """What `service_json` made, read back. Raises ValueError where it is something else."""
     return _service().validate_python(told)
+
+
+def written(kind: Any, value: object) -> bytes:
+    """A value of that type as JSON."""
+    return _of(kind).dump_json(value)
+
+
+def read(kind: type[T], told: Any) -> T:
+    """The value whose JSON `written` made. Raises ValueError where it is something else."""
+    value: T = _of(cast("Any", kind)).validate_python(told)
+    return value
+
+
+@cache
+def _of(kind: Any) -> "TypeAdapter[Any]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 @cache

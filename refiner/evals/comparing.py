@@ -6,7 +6,7 @@ from typing import Any
 
 from refiner.domain.errors import UsageError
 from refiner.domain.evals import ARMS, EvalRow, Results
-from refiner.evals.figures import Comparison, compare, corrected, correction
+from refiner.evals.figures import DRAWS, Comparison, compare, corrected, correction
 from refiner.evals.reading import answers
 
 SCHEMA = "refiner.eval-compare/1"
@@ -54,8 +54,11 @@ class Compared:
         }
 
 
-def compared(first: Results, second: Results, seed: int = 0) -> Compared:
-    """The second eval against the first, on the items that both have. Raises UsageError where there is none."""
+def compared(first: Results, second: Results, seed: int = 0, *, most: int = DRAWS) -> Compared:
+    """The second eval against the first, on the items that both have. Raises UsageError where there is none.
+
+    most: resamples.
+    """
     mine, other = ({one.item.id: one.item.digest for one in results.answered} for results in (first, second))
     changed = {item for item in mine.keys() & other.keys() if mine[item] != other[item]}
     both = (mine.keys() & other.keys()) - changed
@@ -65,7 +68,7 @@ def compared(first: Results, second: Results, seed: int = 0) -> Compared:
     found = []
     for arm in ARMS:
         ours, theirs = ([one for one in every if one.arm == arm] for every in (after, before))
-        pair = compare(arm, ours, arm, theirs, seed)
+        pair = compare(arm, ours, arm, theirs, seed, most=most)
         if pair.items:
             found.append(pair)
     return Compared(

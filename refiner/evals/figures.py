@@ -131,8 +131,10 @@ def figures(answers: Sequence[Answer], controls: Sequence[str] = (), seed: int =
     )
 
 
-def compare(ours: str, mine: Iterable[Answer], theirs: str, others: Iterable[Answer], seed: int = 0) -> Comparison:
-    """Two arms item by item, each item by the share of its replicates that is right."""
+def compare(
+    ours: str, mine: Iterable[Answer], theirs: str, others: Iterable[Answer], seed: int = 0, *, most: int = DRAWS
+) -> Comparison:
+    """Two arms item by item, each item by the share of its replicates that is right. most: resamples."""
     left, right = by_item(mine), by_item(others)
     both = sorted(left.keys() & right.keys())
     gained = gains([left[item] for item in both], [right[item] for item in both])
@@ -143,7 +145,7 @@ def compare(ours: str, mine: Iterable[Answer], theirs: str, others: Iterable[Ans
         theirs,
         len(both),
         len(left.keys() ^ right.keys()),
-        paired_bootstrap(*shares, draws=draws(len(both)), seed=seed) if both else None,
+        paired_bootstrap(*shares, draws=min(most, draws(len(both))), seed=seed) if both else None,
         sum(one > 0 for one in gained),
         sum(one < 0 for one in gained),
         p,

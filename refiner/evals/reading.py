@@ -28,7 +28,7 @@ def _of(answered: Answered, vote: str) -> Iterator[Answer]:
             item=answered.item.id,
             arm=arm,
             replicate=answered.replicate,
-            outcome=_outcome(verdict, chosen),
+            outcome=outcome(verdict, chosen),
             subject=answered.item.subject,
             parsed=verdict.answer,
             gold=answered.item.gold,
@@ -45,7 +45,8 @@ def _of(answered: Answered, vote: str) -> Iterator[Answer]:
         )
 
 
-def _outcome(verdict: Verdict, chosen: Mark | None) -> Outcome:
+def outcome(verdict: Verdict, chosen: Mark | None) -> Outcome:
+    """What an arm came to by a verdict that is there. chosen: the candidate that is its answer."""
     if verdict.failure == NO_GOLD:
         return "unjudged"
     if verdict.right is None:

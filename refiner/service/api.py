@@ -22,12 +22,14 @@ from refiner.app.plan import plan_of, task_of
 from refiner.client.client import API
 from refiner.config.sources import Loaded
 from refiner.domain.errors import AmbiguousError, DaemonBusyError, NotFoundError, NotLiveError, RefinerError, UsageError
+from refiner.domain.eval_state import EvalLine, EvalPair, EvalState
 from refiner.domain.events import RunStarted
 from refiner.domain.result import result_of
 from refiner.domain.run import Control, Limits, Plan, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.state import fold
-from refiner.domain.wire import service_json
+from refiner.domain.wire import service_json, written
+from refiner.evals.glance import Evals
 from refiner.providers.connect import resolve
 from refiner.service import answers
 from refiner.service.bodies import (
@@ -40,8 +42,10 @@ from refiner.service.bodies import (
     Hold,
     Last,
     Latest,
+    Newest,
     Nothing,
     Once,
+    Other,
     Submission,
     Wanted,
 )
@@ -117,6 +121,9 @@ class Api:
             Operation("GET", "/v1/service", self.service, ServiceState),
             Operation("POST", "/v1/shutdown", self.end, answers.Ending, (202,)),
             Operation("POST", "/v1/plans", self.plan, answers.Plan),
+            Operation("GET", "/v1/evals", self.evals, list[EvalLine]),
+            Operation("GET", "/v1/evals/{name}", self.eval, EvalState),
+            Operation("GET", "/v1/evals/{name}/compare", self.compare, EvalPair),
             Operation("GET", run, self.run, answers.RunResult),
             Operation("DELETE", run, self.remove, answers.Deleted),
             Operation("GET", f"{run}/events", self.run_events, list[answers.Recorded]),
@@ -131,6 +138,10 @@ class Api:
             Operation("GET", "/version", self.version, answers.Version),
             Operation("GET", "/openapi.json", self.described, dict[str, Any]),
         )
+
+    @cached_property
+    def _evals(self) -> Evals:
+        return Evals(self.store)
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -148,6 +159,18 @@ class Api:
         if state.plan is None:
             raise NotFoundError(f"run {run} was never started")
         return _json(result_of(run, state).to_json())
+
+    async def evals(self, page: Newest) -> Response:
+        """The latest evals, newest first. `arms` is null until it was counted: ask again."""
+        return await _written(list[EvalLine], await self._evals.lines(page.limit))
+
+    async def eval(self, name: str) -> Response:
+        """An eval with its items and figures, which follow a live one now and then."""
+        return await _written(EvalState, await self._evals.state(name))
+
+    async def compare(self, name: str, against: Other) -> Response:
+        """What the eval `other` gains on this one, on the items that both have."""
+        return await _written(EvalPair, await self._evals.pair(name, against.other))
 
     async def remove(self, run: str, nothing: Nothing) -> Response:
         """Delete a run that is neither live nor in the queue, and all that is known of it."""
@@ -294,6 +317,10 @@ def _plan(loaded: Loaded, body: Submission) -> Plan:
     settings = loaded.for_task(body.settings)
     task = task_of(body.input, settings.answer_type, body.program, body.suite)
     return plan_of(task, settings, resolve(settings, loaded.paths))
+
+
+async def _written(kind: Any, value: object) -> Response:
+    return Response(await anyio.to_thread.run_sync(written, kind, value), media_type="application/json")
 
 
 def _json(value: object, status: int = 200) -> Response:

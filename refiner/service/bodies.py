@@ -123,6 +123,18 @@ class Latest(Query):
     since: Moment | Absent = None
 
 
+class Newest(Query):
+    """How many of the latest."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_digits)] = 100
+
+
+class Other(Query):
+    """The eval that is compared with it: an id, a unique prefix of one, or "@" for the latest."""
+
+    other: str = Field("@", min_length=1)
+
+
 class Behind(Query):
     """Events with a larger id."""
 

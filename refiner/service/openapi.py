@@ -1,6 +1,7 @@
 """The table of what the service can be asked: each operation answers requests, and describes itself in OpenAPI 3.1."""
 
 import inspect
+import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class Operation:
         refused = {"description": Refusal.__doc__, "content": {_JSON: {"schema": ref(Refusal)}}}
         successes = {str(status): {"description": said, "content": held} for status in self.statuses}
         told: dict[str, Any] = {
-            "operationId": "-".join((self.method.lower(), *self.path.replace("{run}", "run").strip("/").split("/"))),
+            "operationId": "-".join((self.method.lower(), *re.sub("[{}]", "", self.path).strip("/").split("/"))),
             "summary": said.partition(";")[0].partition(".")[0],
             "description": said,
             "parameters": list(self._parameters()),

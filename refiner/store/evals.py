@@ -113,6 +113,11 @@ class EvalStore:
         found: list[EvalRow] = await self._read(lambda connection: self._rows(connection, limit))
         return found
 
+    async def row(self, name: str) -> EvalRow:
+        """The line of one. Raises NotFoundError."""
+        found: EvalRow = await self._read(lambda connection: self._row(connection, name))
+        return found
+
     async def find(self, prefix: str) -> str:
         """The id that a prefix (or "@", the latest) stands for. Raises NotFoundError or AmbiguousError."""
         found: str = await self._read(lambda connection: _find(connection, prefix))
@@ -122,10 +127,8 @@ class EvalStore:
         """An eval with all of its items, as far as it has come. Raises NotFoundError."""
 
         def query(connection: Connection) -> Results:
-            rows = self._rows(connection, 1, name)
-            if not rows:
-                raise NotFoundError(f"no eval is called {name!r}: `refiner eval list` shows those there are")
-            return Results(rows[0], tuple(_answered(connection, rows[0])))
+            row = self._row(connection, name)
+            return Results(row, tuple(_answered(connection, row)))
 
         found: Results = await self._read(query)
         return found
@@ -135,6 +138,11 @@ class EvalStore:
         changed = update(tables.evals).where(of.id == name, of.owner == self._me)
         if not connection.execute(changed.values({**values, "updated_at": datetime.now(UTC)})).rowcount:
             raise StoreError(f"eval {name} is not held by this process any more")
+
+    def _row(self, connection: Connection, name: str) -> EvalRow:
+        if not (rows := self._rows(connection, 1, name)):
+            raise NotFoundError(f"no eval is called {name!r}: `refiner eval list` shows those there are")
+        return rows[0]
 
     def _rows(self, connection: Connection, limit: int, name: str | None = None) -> list[EvalRow]:
         of = tables.evals.c

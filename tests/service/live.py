@@ -17,6 +17,7 @@ import uvicorn
 from refiner.app.plan import plan_of, task_of
 from refiner.app.world import Lines, opened
 from refiner.config.sources import load
+from refiner.domain.evals import Answered, Part, Results, Sitting
 from refiner.domain.events import Event, Note, RunStarted
 from refiner.service.api import Api
 from refiner.service.chores import House
@@ -73,6 +74,30 @@ class Live:
         notes: list[Event] = [Note(text) for text in texts]
         for recorded in self.do(self.api.store.append(run, notes)) if notes else ():
             self.loop.call_soon_threadsafe(self.api.feed.heard, recorded)
+
+    def eval(self, found: Results, *, ended: bool = True) -> str:
+        """An eval that this process holds, with all that is told of it."""
+        evals = self.api.store.evals
+        rows = list(dict.fromkeys(each.item for each in found.answered))
+        name = self.do(evals.create(found.eval.datasets, found.eval.options, rows))
+        for number, each in enumerate(found.answered):
+            self.answer(name, number, each)
+        if ended:
+            self.do(evals.end(name, "done", "", 9.0))
+        return name
+
+    def answer(self, name: str, number: int, found: Answered) -> None:
+        """An item of an eval, run."""
+        store, plan = self.api.store, plan_of(task_of("Why?"), load().settings, "openai:m")
+
+        async def made(part: Part, sitting: Sitting) -> None:
+            place = number, 0, part
+            await store.evals.begin(name, place, await store.new_id(), plan)
+            await store.evals.finish(name, place, sitting, 9.0)
+
+        for part in ("refined", "samples"):
+            if sitting := getattr(found, part):
+                self.do(made(part, sitting))
 
     @contextmanager
     def said(self, data: bytes) -> Iterator[socket.socket]:

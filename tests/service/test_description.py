@@ -11,11 +11,18 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from refiner.service.api import Api
+from tests.evals.evals import results
 from tests.service.live import Live
 
 _api = Api(*(cast("Any", None) for _ in fields(Api)))
 _JUDGED = ("POST /v1/runs", "POST /v1/plans", "POST /v1/runs/{run}/fork")
 _schema = schemathesis.openapi.from_dict(_api.description)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def latest_eval(service: Live) -> None:
+    """An eval that has ended, which "@" stands for where an eval is asked for."""
+    service.eval(results({"a": ("BA", "B"), "b": ("", "A")}))
 
 
 @pytest.fixture(autouse=True)
@@ -39,4 +46,5 @@ def test_the_description_is_served_and_names_every_route(live: Live) -> None:
     assert served == _api.description
     words = ("pause", "resume", "stop", "cancel", "hold", "critique", "fork", "budget", "events")
     runs = {"/v1/runs", "/v1/runs/{run}", *(f"/v1/runs/{{run}}/{word}" for word in words)}
-    assert runs | {"/v1/events", "/v1/shutdown", "/healthz", "/readyz", "/version"} <= set(served["paths"])
+    assert runs | {"/v1/evals", "/v1/evals/{name}", "/v1/evals/{name}/compare"} <= set(served["paths"])
+    assert {"/v1/events", "/v1/shutdown", "/healthz", "/readyz", "/version"} <= set(served["paths"])

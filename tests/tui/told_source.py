@@ -9,10 +9,13 @@ from typing import Any
 import anyio
 
 from refiner.domain.errors import DaemonError, NotFoundError
+from refiner.domain.eval_state import EvalLine, EvalPair, EvalState
+from refiner.domain.evals import Results
 from refiner.domain.events import Heard
 from refiner.domain.run import Control, Limits, Rewrite
 from refiner.domain.service import ServiceState
 from refiner.domain.store import RunRow
+from refiner.evals.glance import pair_of, state_of
 from refiner.tui.source import FormError, Sketch
 
 _USAGE = {"calls": 4, "input_tokens": 2_000, "output_tokens": 1_100, "cost_usd": 1.5}
@@ -35,6 +38,7 @@ class Told:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     name: str = "service"
     state: ServiceState | None = None
+    results: list[Results] = field(default_factory=list)
     news: anyio.Event = field(default_factory=anyio.Event)
 
     def tell(self, *what: Heard) -> None:
@@ -67,6 +71,21 @@ class Told:
                 yield part
             self.news = anyio.Event()
             await self.news.wait()
+
+    async def evals(self, limit: int = 100) -> Sequence[EvalLine]:
+        return [state_of(each).line for each in self.results[:limit]]
+
+    async def eval_state(self, prefix: str) -> EvalState:
+        return state_of(self._eval(prefix))
+
+    async def eval_pair(self, first: str, second: str) -> EvalPair:
+        return pair_of(self._eval(first), self._eval(second))
+
+    def _eval(self, prefix: str) -> Results:
+        for each in self.results:
+            if each.eval.id.startswith(prefix):
+                return each
+        raise NotFoundError(f"no eval is called {prefix!r}")
 
     async def service_state(self) -> ServiceState:
         if self.state is None:
