@@ -14,10 +14,13 @@ from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
 
 from refiner.domain.errors import RefinerError, UsageError
-from refiner.tui.palette import RunsProvider
+from refiner.tui.palette import EvalsProvider, RunsProvider
 from refiner.tui.screens.ask import AskScreen
 from refiner.tui.screens.compare import CompareScreen
 from refiner.tui.screens.edit import EditScreen
+from refiner.tui.screens.eval import EvalScreen
+from refiner.tui.screens.eval_pair import EvalPairScreen
+from refiner.tui.screens.evals import EvalsScreen
 from refiner.tui.screens.fields import FieldsScreen
 from refiner.tui.screens.help import HelpScreen
 from refiner.tui.screens.new import NewScreen
@@ -25,9 +28,14 @@ from refiner.tui.screens.run import RunScreen
 from refiner.tui.screens.runs import RunsScreen
 from refiner.tui.screens.service import ServiceScreen
 from refiner.tui.source import Source
+from refiner.tui.widgets.listing import Filter, Listing
 from refiner.tui.widgets.table import Table
 
-PLACES: Mapping[str, type[RunsScreen | ServiceScreen]] = {"runs": RunsScreen, "service": ServiceScreen}
+PLACES: Mapping[str, type[RunsScreen | ServiceScreen | EvalsScreen]] = {
+    "runs": RunsScreen,
+    "service": ServiceScreen,
+    "evals": EvalsScreen,
+}
 """The screens that one can go to from everywhere, each made with the source; a run's own lies on top of one."""
 
 
@@ -49,7 +57,7 @@ class RefinerApp(App[None]):
         Binding("q,ctrl+q", "quit", "Quit", id="quit", tooltip="Leave; no run is ended by that"),
     ]
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    COMMANDS = App.COMMANDS | {RunsProvider}
+    COMMANDS = App.COMMANDS | {RunsProvider, EvalsProvider}
 
     def __init__(
         self,
@@ -94,13 +102,16 @@ class RefinerApp(App[None]):
 
     @work
     async def find_run(self, prefix: str) -> None:
-        """Show the run that a prefix, or "@", stands for."""
+        """Show the run that a prefix, or "@", stands for; an eval's begins with "e-"."""
         try:
-            run = await self.source.find(prefix)
+            if prefix.startswith("e-"):
+                found = (await self.source.eval_state(prefix)).line.id
+                await self.switch_mode("evals")
+                self.push_screen(EvalScreen(self.source, found))
+            else:
+                self.open_run(await self.source.find(prefix))
         except RefinerError as error:
             self.notify(str(error), severity="error", markup=False)
-        else:
-            self.open_run(run)
 
     def action_place(self, name: str) -> None:
         self.switch_mode(name)
@@ -112,6 +123,7 @@ class RefinerApp(App[None]):
 def bindings() -> Iterator[Binding]:
     """Every key that there is, so that each can be another one in refiner.toml."""
     dialogs = (CompareScreen, HelpScreen, AskScreen, EditScreen, FieldsScreen, NewScreen)
-    kinds: tuple[type[DOMNode], ...] = (RefinerApp, *PLACES.values(), RunScreen, *dialogs, Table)
+    opened, widgets = (RunScreen, EvalScreen, EvalPairScreen), (Table, Listing, Filter)
+    kinds: tuple[type[DOMNode], ...] = (RefinerApp, *PLACES.values(), *opened, *dialogs, *widgets)
     for kind in kinds:
         yield from (binding for binding in kind.BINDINGS if isinstance(binding, Binding))

@@ -21,6 +21,21 @@ def share(of: float | None) -> str:
     return UNKNOWN if of is None else f"{of:.2f}"
 
 
+def percent(of: float | None) -> str:
+    return UNKNOWN if of is None else f"{of:.1%}"
+
+
+def within(interval: tuple[float, float]) -> str:
+    """An interval of a share: 66.3–92.1%."""
+    low, high = interval
+    return f"{100 * low:.1f}–{high:.1%}"
+
+
+def points(of: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * of:+.1f}"
+
+
 def duration(seconds: float) -> str:
     """One unit, the largest that says something: 8s, 12m, 3h, 5d."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):

@@ -1,17 +1,23 @@
-"""The command palette's runs: any of those that the screens know, by id or title."""
+"""The command palette's runs and evals: any of those that are known, by id or title."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from refiner.domain.errors import RefinerError
+from refiner.domain.eval_state import EvalLine
 from refiner.domain.harmless import line
 from refiner.domain.store import RunRow
+from refiner.tui.evals import sets
+from refiner.tui.screens.eval import EvalScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.screens.runs import RunsScreen
 
 MOST = 20
-"""Runs that are offered before anything is typed."""
+"""Runs, or evals, that are offered before anything is typed."""
 
 
 class RunsProvider(Provider):
@@ -30,14 +36,40 @@ class RunsProvider(Provider):
                 yield Hit(score, Content(name), partial(self._open, row.id), text=name, help=row.status)
 
     def _rows(self) -> list[RunRow]:
-        return list(self._screen.runs.values())
+        return list(_runs(self).runs.values())
 
     def _open(self, run: str) -> None:
-        self.app.push_screen(RunScreen(self._screen.source, run))
+        self.app.push_screen(RunScreen(_runs(self).source, run))
 
-    @property
-    def _screen(self) -> RunsScreen:
-        return next(screen for screen in self.app.get_screen_stack("runs") if isinstance(screen, RunsScreen))
+
+class EvalsProvider(Provider):
+    """Opens an eval."""
+
+    async def startup(self) -> None:
+        self._found: Sequence[EvalLine] = ()
+        with suppress(RefinerError):
+            self._found = await _runs(self).source.evals()
+
+    async def discover(self) -> Hits:
+        for row in self._found[:MOST]:
+            yield DiscoveryHit(Content(_said(row)), partial(self._open, row.id), text=_said(row), help=row.status)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for row in self._found:
+            if score := matcher.match(_said(row)):
+                yield Hit(score, Content(_said(row)), partial(self._open, row.id), text=_said(row), help=row.status)
+
+    def _open(self, name: str) -> None:
+        self.app.push_screen(EvalScreen(_runs(self).source, name))
+
+
+def _runs(provider: Provider) -> RunsScreen:
+    return next(screen for screen in provider.app.get_screen_stack("runs") if isinstance(screen, RunsScreen))
+
+
+def _said(row: EvalLine) -> str:
+    return line(f"Eval {row.id}: {sets(row)}, {row.strategy}")
 
 
 def _name(row: RunRow) -> str:

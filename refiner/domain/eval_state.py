@@ -123,11 +123,15 @@ class ItemLine:
 
 @dataclass(frozen=True, slots=True)
 class EvalState:
-    """An eval and its items. correction: how p is corrected, in words, "" for a single gain."""
+    """An eval and its items. correction: how p is corrected, in words, "" for a single gain.
+
+    draws: resamples that the intervals of gains are made of: few while it is live, and when first asked for.
+    """
 
     line: EvalLine
     gains: tuple[Gain, ...]
     correction: str
+    draws: int
     items: tuple[ItemLine, ...]
 
 
@@ -143,12 +147,16 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class EvalPair:
-    """Two evals, and what each arm of the second gains on that of the first. unpaired: items of one alone, by why."""
+    """Two evals, and what each arm of the second gains on that of the first; the rest as of one.
+
+    unpaired: items of one alone, by why.
+    """
 
     first: EvalLine
     second: EvalLine
     gains: tuple[Gain, ...]
     correction: str
+    draws: int
     pairs: tuple[Pair, ...]
     unpaired: Mapping[str, int]
 

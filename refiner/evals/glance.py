@@ -26,7 +26,7 @@ from refiner.domain.evals import ARMS, Answered, Arm, EvalRow, Results, Sitting,
 from refiner.evals.answers import Answer
 from refiner.evals.arms import verdicts
 from refiner.evals.comparing import compared
-from refiner.evals.figures import DRAWS, Comparison, by_item, compare, corrected, correction
+from refiner.evals.figures import DRAWS, Comparison, by_item, compare, corrected, correction, draws
 from refiner.evals.reading import CONTROLS, outcome
 from refiner.evals.repeated import pooled
 from refiner.store.sql import SqlStore
@@ -40,14 +40,14 @@ REST = 9
 """A live eval rests so many times as long as it was counted."""
 
 ROUGH = 1_000
-"""Resamples of a bootstrap while an eval is live."""
+"""Resamples of a bootstrap while an eval is live, and when it is looked at for the first time: to be soon there."""
 
 
 @dataclass
 class _Kept(Generic[T]):
-    """What was made of something, until that has changed; the latest `most` of them."""
+    """What was made of something, until that has changed; the latest `size` of them."""
 
-    most: int
+    size: int
     _values: dict[Any, tuple[object, T, float]] = field(default_factory=dict)
     _lock: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -61,9 +61,14 @@ class _Kept(Generic[T]):
             value = await make()
             now = monotonic()
             self._values[key] = of, value, now + REST * (now - began)
-            while len(self._values) > self.most:
+            while len(self._values) > self.size:
                 del self._values[next(iter(self._values))]
             return value
+
+    def most(self, key: str, of: object, *, live: bool) -> int:
+        """Resamples for what is asked for: all of them once it was told with a few."""
+        known = self._values.get((key, ROUGH))
+        return DRAWS if known and known[0] == of and not live else ROUGH
 
     def last(self, key: object) -> T | None:
         known = self._values.get(key)
@@ -76,8 +81,8 @@ class Evals:
 
     store: SqlStore
     _arms: _Kept[tuple[ArmLine, ...]] = field(default_factory=lambda: _Kept(1_000))
-    _states: _Kept[EvalState] = field(default_factory=lambda: _Kept(8))
-    _pairs: _Kept[EvalPair] = field(default_factory=lambda: _Kept(8))
+    _states: _Kept[EvalState] = field(default_factory=lambda: _Kept(16))
+    _pairs: _Kept[EvalPair] = field(default_factory=lambda: _Kept(16))
 
     async def lines(self, limit: int = 100) -> list[EvalLine]:
         """The latest evals, newest first."""
@@ -93,14 +98,17 @@ class Evals:
     async def state(self, prefix: str) -> EvalState:
         """One eval with its items. Raises NotFoundError or AmbiguousError."""
         row = await self._row(prefix)
-        state = await self._states.get(row.id, row, partial(self._state, row.id), live=_live(row))
+        most = self._states.most(row.id, row, live=_live(row))
+        state = await self._states.get((row.id, most), row, partial(self._state, row.id, most), live=_live(row))
         return replace(state, line=line_of(row, state.line.arms))
 
     async def pair(self, first: str, second: str) -> EvalPair:
         """Two evals item by item. Raises UsageError where they have none in common; else as `state` does."""
         rows = await self._row(first), await self._row(second)
         names = rows[0].id, rows[1].id
-        pair = await self._pairs.get(names, rows, partial(self._pair, *names), live=any(map(_live, rows)))
+        live, key = any(map(_live, rows)), "-".join(names)
+        most = self._pairs.most(key, rows, live=live)
+        pair = await self._pairs.get((key, most), rows, partial(self._pair, *names, most), live=live)
         lines = (line_of(row, line.arms) for row, line in zip(rows, (pair.first, pair.second), strict=True))
         return replace(pair, first=next(lines), second=next(lines))
 
@@ -111,31 +119,32 @@ class Evals:
         results = await self.store.evals.results(name)
         return await anyio.to_thread.run_sync(lambda: _arms(_each(results)))
 
-    async def _state(self, name: str) -> EvalState:
+    async def _state(self, name: str, most: int) -> EvalState:
         results = await self.store.evals.results(name)
-        return await anyio.to_thread.run_sync(state_of, results)
+        return await anyio.to_thread.run_sync(state_of, results, most)
 
-    async def _pair(self, first: str, second: str) -> EvalPair:
+    async def _pair(self, first: str, second: str, most: int) -> EvalPair:
         both = await self.store.evals.results(first), await self.store.evals.results(second)
-        return await anyio.to_thread.run_sync(lambda: pair_of(*both))
+        return await anyio.to_thread.run_sync(lambda: pair_of(*both, most))
 
 
-def state_of(results: Results) -> EvalState:
-    """An eval with its items and figures."""
+def state_of(results: Results, most: int = DRAWS) -> EvalState:
+    """An eval with its items and figures. most: resamples."""
     each = _each(results)
     mine = _answers(each)
-    gains = corrected([one for arm in CONTROLS if (one := _against(mine, arm, results.eval)).items])
+    gains = corrected([one for arm in CONTROLS if (one := _against(mine, arm, most)).items])
     return EvalState(
         line_of(results.eval, _arms(each)),
         tuple(map(_gain, gains)),
         correction(len(gains)),
+        min(most, draws(results.eval.items)),
         tuple(_item(one, found, results.eval) for one, found in each),
     )
 
 
-def pair_of(first: Results, second: Results) -> EvalPair:
-    """The second eval against the first."""
-    found = compared(first, second, most=ROUGH if _live(first.eval) or _live(second.eval) else DRAWS)
+def pair_of(first: Results, second: Results, most: int = DRAWS) -> EvalPair:
+    """The second eval against the first. most: resamples."""
+    found = compared(first, second, most=most)
     left, right = ({item.name: item for item in _items(results)} for results in (first, second))
     changed = set(found.changed)
     pairs = (
@@ -148,6 +157,7 @@ def pair_of(first: Results, second: Results) -> EvalPair:
         line_of(second.eval, _arms(_each(second))),
         tuple(map(_gain, found.comparisons)),
         found.correction,
+        min(most, draws(found.items)),
         tuple(pairs),
         {why: len(ids) for why, ids in found.unpaired.items()},
     )
@@ -197,8 +207,8 @@ def _arm(arm: Arm, each: _Each, known: Sequence[Answer]) -> ArmLine:
     )
 
 
-def _against(mine: Mapping[Arm, list[Answer]], arm: Arm, row: EvalRow) -> Comparison:
-    return compare("refined", mine.get("refined", []), arm, mine.get(arm, []), most=ROUGH if _live(row) else DRAWS)
+def _against(mine: Mapping[Arm, list[Answer]], arm: Arm, most: int) -> Comparison:
+    return compare("refined", mine.get("refined", []), arm, mine.get(arm, []), most=most)
 
 
 def _gain(one: Comparison) -> Gain:

@@ -29,6 +29,10 @@ PLANNED: Mapping[str, Any] = {
 }
 
 
+DRAWS = 50
+"""Resamples, which are few so that nobody waits."""
+
+
 @dataclass
 class Told:
     """Implements Source. `parts` are the handfuls of events of every run; an error among them is raised there."""
@@ -73,13 +77,13 @@ class Told:
             await self.news.wait()
 
     async def evals(self, limit: int = 100) -> Sequence[EvalLine]:
-        return [state_of(each).line for each in self.results[:limit]]
+        return [state_of(each, DRAWS).line for each in self.results[:limit]]
 
     async def eval_state(self, prefix: str) -> EvalState:
-        return state_of(self._eval(prefix))
+        return state_of(self._eval(prefix), DRAWS)
 
     async def eval_pair(self, first: str, second: str) -> EvalPair:
-        return pair_of(self._eval(first), self._eval(second))
+        return pair_of(self._eval(first), self._eval(second), DRAWS)
 
     def _eval(self, prefix: str) -> Results:
         for each in self.results:
