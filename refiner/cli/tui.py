@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Where --web listens.")
 @common
 def tui(context: Context, run: str | None, web: bool, port: int) -> int:
-    """Watch, understand and steer runs; RUN is opened at once. Leaving ends no run."""
+    """Watch, understand and steer runs; RUN, or the eval of that id, is opened at once. Leaving ends no run."""
     if context.json:
         raise UsageError("the terminal UI prints no JSON: `refiner run list` and `refiner run watch` do")
     if web:

@@ -33,7 +33,7 @@ from refiner.store.sql import SqlStore
 
 T = TypeVar("T")
 
-PATIENCE = 0.3
+PATIENCE = 0.5
 """Seconds that a list may count; what is left is counted when it is asked for again."""
 
 REST = 9
