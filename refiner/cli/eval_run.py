@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ LIMITS = {"max_calls": "calls", "max_tokens": "tokens", "max_cost": "cost_usd", 
 @click.option("--replicates", type=click.IntRange(1), metavar="N", help="How often, each time with another seed.  [1]")
 @click.option("--vote", type=click.Choice(VOTES), help="How the refined answer is chosen.  [own]")
 @click.option("--no-control", is_flag=True, help="Draw no samples to compare with.")
+@click.option("--batch", is_flag=True, help="Send the calls of all items together, through the provider's batch API.")
 @click.option("--resume", metavar="EVAL", help="Go on with an eval; limits said now hold for all of it.")
 @click.option("--dry-run", is_flag=True, help="Say what it would do and cost; make no call.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever it may cost.")
@@ -58,6 +60,7 @@ def run(
     replicates: int | None,
     vote: str | None,
     no_control: bool,
+    batch: bool,
     resume: str | None,
     dry_run: bool,
     yes: bool,
@@ -68,13 +71,14 @@ def run(
     """Measure a strategy on every item of the data sets, and what the same calls and tokens do without refinement.
 
     DATASET is a published set (gsm8k:PATH, humaneval), a file (.jsonl, .csv, .parquet) or a [datasets.NAME] of
-    refiner.toml. Limits are those of the whole eval. What was run is never paid for again: see --resume.
+    refiner.toml. Limits are those of the whole eval. What was run is never paid for again: see --resume. With --batch
+    calls cost what the provider asks for batches, mostly half, and each wave of them may take a day.
     """
     from refiner.evals.options import Options, Wanted, limits_of
 
     own = {"limit": limit, "sample": sample, "ids": ids, "map": mapped, "replicates": replicates, "vote": vote}
     if resume:
-        told = {**own, "no_control": no_control or None, **flags}
+        told = {**own, "no_control": no_control or None, "batch": batch or None, **flags}
         said = [name for name, value in told.items() if value not in (None, ()) and name not in AGAIN]
         if datasets or said:
             given = f"--{said[0].replace('_', '-')}" if said else "DATASET"
@@ -92,7 +96,7 @@ def run(
     every = tuple(name for text in ids for name in text.split(",") if name)
     wanted = Wanted(tuple(map(_anywhere, datasets)), limit, sample, every, mapped)
     model, limits = resolve(loaded.settings, loaded.paths), limits_of(loaded.settings)
-    options = Options(wanted, model, loaded.settings, limits, replicates or 1, not no_control, vote or "own")
+    options = Options(wanted, model, loaded.settings, limits, replicates or 1, not no_control, vote or "own", batch)
     return in_loop(partial(_begun, context, loaded, options, dry_run=dry_run, yes=yes, ask=not no_input))
 
 
@@ -108,13 +112,18 @@ async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_
     from refiner.evals.forecast import forecast
     from refiner.evals.tasks import row_of
     from refiner.prompts import Prompts
+    from refiner.providers.batch import Batched, batched
     from refiner.providers.connect import connect
 
+    if options.batch and options.model.partition(":")[0] == "local":
+        raise UsageError("the embedded model has no batch API: leave --batch out")
     items = options.wanted.items(loaded.settings)
     conditions = options.conditions(items)
     bar = None if context.quiet else joining
     provider = await connect(options.model, loaded.settings, loaded.paths, loaded.settings.base_url, bar)
     try:
+        if options.batch:
+            provider = Batched(provider) if dry_run else await batched(provider)
         expected = forecast(conditions, provider, Prompts(loaded.settings.prompts.folder))
     finally:
         await provider.aclose()
@@ -126,7 +135,8 @@ async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_
         rows = [row_of(item) for item in items]
         name = await store.evals.create(options.wanted.datasets, options.to_json(), rows)
         context.note(f"eval {name}: {len(items):,} items")
-        return await _driven(context, world, store, name, conditions)
+        poll = loaded.settings.batch.poll if options.batch else None
+        return await _driven(context, world, store, name, conditions, poll)
 
 
 async def _resumed(context: Context, loaded: "Loaded", prefix: str, again: dict[str, object]) -> int:
@@ -147,22 +157,40 @@ async def _resumed(context: Context, loaded: "Loaded", prefix: str, again: dict[
         options = replace(options, settings=settings, limits=replace(options.limits, **given))
         conditions = options.conditions(same_items(results, options.wanted.items(settings)))
         await store.evals.claim(name, options.to_json())
-        return await _driven(context, world, store, name, conditions)
+        poll = loaded.settings.batch.poll if options.batch else None
+        return await _driven(context, world, store, name, conditions, poll)
 
 
-async def _driven(context: Context, world: "World", store: "SqlStore", name: str, conditions: "Conditions") -> int:
-    """Run an eval to its end, which signals may bring about early, and print what it has found."""
+async def _driven(
+    context: Context,
+    world: "World",
+    store: "SqlStore",
+    name: str,
+    conditions: "Conditions",
+    poll: float | None,
+) -> int:
+    """Run an eval to its end, which signals may bring about early, and print what it has found.
+
+    poll: seconds until its batches are asked about, None without batches.
+    """
     import anyio
 
     from refiner.autograd.concurrent import bare_errors
     from refiner.cli.eval import say
     from refiner.domain.run import Stop, StopReason
     from refiner.evals.running import Running
+    from refiner.evals.waves import Waves
     from refiner.strategies.drive import SIGNALS
 
     live = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    progress = Progress(live=live and not context.quiet, quiet=context.quiet)
-    running, heard = Running(world, store, name, conditions, progress), list[int]()
+    progress = Progress(live=live and not context.quiet, quiet=context.quiet, waits=lambda: waves.said if waves else "")
+
+    def told(text: str) -> None:
+        progress.clear()
+        context.note(text)
+
+    waves = Waves(world.connect, store, name, poll, told) if poll else None
+    running, heard = Running(world, store, name, conditions, progress, waves), list[int]()
 
     async def signals() -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
@@ -172,9 +200,10 @@ async def _driven(context: Context, world: "World", store: "SqlStore", name: str
                 if len(heard) > 1:
                     group.cancel_scope.cancel()
                     return
+                left = waves and ", ".join(waves.under_way)
                 running.halt("interrupted", word, Stop(StopReason.SIGNAL, f"{word}: what was paid for is kept"))
-                progress.clear()
-                context.note("stopping after the calls under way; once more ends it at once")
+                end = "stopping after the calls under way; once more ends it at once"
+                told(f"its provider goes on with {left}" if left else end)
 
     try:
         with bare_errors():
@@ -249,6 +278,7 @@ class Progress:
     live: bool
     quiet: bool
     stream: TextIO = field(default_factory=lambda: sys.stderr)
+    waits: Callable[[], str] = lambda: ""
     tenth: int = 0
 
     def __call__(self, going: "Going") -> None:
@@ -266,15 +296,14 @@ class Progress:
             self.stream.write("\r\x1b[K")
             self.stream.flush()
 
-    @staticmethod
-    def _said(going: "Going") -> str:
+    def _said(self, going: "Going") -> str:
         right = f", {going.right} of {going.judged} right" if going.judged else ""
         failed = f", {going.failed} failed" if going.failed else ""
-        to_go = ""
+        to_go, waits = "", self.waits()
         if going.to_go:
             seconds, cost = going.to_go
             to_go = f"; to go {lasting(seconds)}{'' if cost is None else f', ${cost:.2f}'}"
-        return f"{going.over} of {going.parts} runs{right}{failed}, {spent(going.usage)}{to_go}"
+        return f"{waits}{waits and '; '}{going.over} of {going.parts} runs{right}{failed}, {spent(going.usage)}{to_go}"
 
 
 def lasting(seconds: float) -> str:

@@ -137,6 +137,16 @@ class Retry(Section):
     most_seconds: Duration = setting(120.0, "The longest that one call is retried.", unit="seconds, or 2m")
 
 
+class Batch(Section):
+    """`refiner eval run --batch`."""
+
+    poll: Annotated[float, Field(gt=0, allow_inf_nan=False)] = setting(
+        10.0,
+        "Until a batch is first asked about; each further wait is half longer, up to five minutes.",
+        unit="seconds",
+    )
+
+
 class Sandbox(Section):
     """Where code of a model runs, and what each execution may use."""
 
@@ -302,6 +312,7 @@ class Settings(Section):
     )
     store: Store = setting(Store, "")
     retry: Retry = setting(Retry, "")
+    batch: Batch = setting(Batch, "")
     sandbox: Sandbox = setting(Sandbox, "")
     code: Code = setting(Code, "")
     service: Service = setting(Service, "")

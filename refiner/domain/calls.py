@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol, Self
@@ -81,7 +81,8 @@ class Request:
     """One call: messages, and how the reply is to be sampled.
 
     max_output_tokens bounds the reply, reasoning included. What is None is left to the model. prediction is a text that
-    most of the reply is expected to repeat, reasoning_effort a word of the provider's, such as "low".
+    most of the reply is expected to repeat, reasoning_effort a word of the provider's, such as "low". step: run/place
+    of the attempt, for a provider that answers later; it changes nothing about the call.
     """
 
     messages: tuple[Message, ...]
@@ -90,6 +91,7 @@ class Request:
     seed: int | None = None
     prediction: str | None = None
     reasoning_effort: str | None = None
+    step: str = field(default="", repr=False, compare=False)
 
 
 class Finish(StrEnum):

@@ -94,6 +94,16 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of an eval's calls at a provider; calls: what they are called there."""
+
+    id: str
+    model: str
+    base_url: str | None
+    calls: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class EvalRow:
     """A line of `eval list`.
 

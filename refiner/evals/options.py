@@ -17,6 +17,7 @@ from refiner.evals.datasets.item import Item
 from refiner.evals.datasets.load import chosen, items
 from refiner.evals.running import Conditions
 from refiner.evals.tasks import hidden, task_of_item
+from refiner.evals.waves import ITEMS
 
 PLANNED = {
     "answer_type",
@@ -76,6 +77,7 @@ class Options:
     replicates: int = 1
     control: bool = True
     vote: str = "own"
+    batch: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What EvalRow.options holds."""
@@ -91,17 +93,20 @@ class Options:
         wanted = {**told["wanted"], "datasets": row.datasets, "ids": tuple(told["wanted"]["ids"])}
         settings = Settings.model_validate(told["settings"], strict=False)
         limits = Limits(**told["limits"])
-        return cls(Wanted(**wanted), row.model, settings, limits, row.replicates, row.control, row.vote)
+        batch = bool(told.get("batch"))
+        return cls(Wanted(**wanted), row.model, settings, limits, row.replicates, row.control, row.vote, batch)
 
     def conditions(self, found: Sequence[Item]) -> Conditions:
         """How the items are run. Raises UsageError for a strategy or a rule that does not exist or fit."""
-        bare = self.settings.model_copy(update=dict.fromkeys(("max_calls", "max_tokens", "max_cost", "max_time")))
+        together = min(ITEMS, max(1, len(found) * self.replicates)) if self.batch else self.settings.concurrency
+        own = dict.fromkeys(("max_calls", "max_tokens", "max_cost", "max_time"))
+        bare = self.settings.model_copy(update={**own, "concurrency": ITEMS if self.batch else together})
 
         def plan(number: int, replicate: int) -> Plan:
             made = plan_of(task_of_item(found[number]), bare, self.model)
             return replace(made, seed=made.seed + replicate)
 
-        return Conditions(found, plan, self.replicates, self.control, self.limits, self.vote, self.settings.concurrency)
+        return Conditions(found, plan, self.replicates, self.control, self.limits, self.vote, together)
 
 
 def limits_of(settings: Settings) -> Limits:

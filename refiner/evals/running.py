@@ -1,5 +1,6 @@
 """An eval from its first item to its last, in as many processes as it takes."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,8 @@ from refiner.domain.task import Kind
 from refiner.evals.arms import refined_verdict
 from refiner.evals.datasets.item import Fingerprint, Item, difference, fingerprint
 from refiner.evals.scoring import scored
-from refiner.run.context import Line, RunContext
+from refiner.evals.waves import Waves
+from refiner.run.context import GRACE, Line, RunContext
 from refiner.run.journal import Journal
 from refiner.run.ledger import Ledger
 from refiner.store.sql import SqlStore
@@ -94,11 +96,14 @@ class Running:
         name: str,
         conditions: Conditions,
         listener: Callable[[Going], None] = lambda _: None,
+        waves: Waves | None = None,
     ) -> None:
         self._store, self._name, self._on, self._listener = store, name, conditions, listener
         self._places = anyio.Semaphore(conditions.concurrency, fast_acquire=True)
         self._purse = Ledger(conditions.limits, whole=True)
-        self._world = replace(world, connect=self._bounded(world.connect), purse=self._purse)
+        connect = waves.connect if waves else self._bounded(world.connect)
+        self._world = replace(world, connect=connect, purse=self._purse)
+        self._waves, self._at_work = waves, 0
         self._known: dict[Place, Sitting] = {}
         self._live: dict[str, RunContext] = {}
         self._held: set[str] = set()
@@ -115,10 +120,12 @@ class Running:
         results = await self._store.evals.results(self._name)
         try:
             await self._check()
-            await self._settle(results)
             with bare_errors():
                 async with anyio.create_task_group() as beside:
                     beside.start_soon(self._clock)
+                    if self._waves:
+                        beside.start_soon(self._waves.run, self._all_wait, self._lost)
+                    await self._settle(results)
                     await self._every(self._pending())
                     again, self._failed, self._streak = self._failed, [], 0
                     await self._every(iter(again))
@@ -141,8 +148,19 @@ class Running:
         self._ended = self._ended or (status, why)
         if stop:
             self._stop = stop
+            if self._waves:
+                self._waves.leave()
             for context in self._live.values():
-                context.interrupt(stop)
+                context.interrupt(stop, 0.0 if self._waves else GRACE)
+
+    def _lost(self, error: RefinerError) -> None:
+        """A batch cannot be waited for: what is in it is fetched when the eval is gone on with."""
+        self.halt("failed", str(error), Stop(StopReason.SIGNAL, f"cancel: {error}"))
+
+    def _all_wait(self, waiting: Counter[str]) -> bool:
+        """Whether these calls, by run, are all that are out, and each other one waits for them or for their room."""
+        every = len(self._live) == self._at_work and self._live.keys() <= waiting.keys()
+        return self._purse.reserved.calls == waiting.total() and (every or self._purse.full)
 
     async def _check(self) -> None:
         """Raise what would befall every item before the first call is made."""
@@ -154,27 +172,37 @@ class Running:
 
     async def _settle(self, results: Results) -> None:
         """Take up what there is: calls that were under way are booked at their most before anything is spent."""
+        self._before, self._began = results.eval.seconds, anyio.current_time()
+        opened: list[Journal] = []
         for number, replicate, answered in self._answered(results):
             for part, sitting in _parts(answered):
                 self._known[number, replicate, part] = replace(sitting, marks=(), latencies=())
                 self._over += sitting.over
                 if sitting.run and not sitting.over:
-                    await self._take(sitting.run)
+                    opened += await self._take(sitting.run)
             self._count(number, answered.refined)
-        self._purse.spent = (await self._store.evals.results(self._name)).eval.usage
-        self._before, self._began = results.eval.seconds, anyio.current_time()
         self._at_start = self._over
+        if self._waves:
+            await self._waves.fetch(opened)
+        if self._ended:
+            return
+        for journal in opened:
+            await journal.book_interrupted()
+        self._purse.spent = (await self._store.evals.results(self._name)).eval.usage
+        self._began = anyio.current_time()
 
     def _answered(self, results: Results) -> Iterator[tuple[int, int, Answered]]:
         for place, answered in enumerate(results.answered):
             yield place // self._on.replicates, answered.replicate, answered
 
-    async def _take(self, run: str) -> None:
+    async def _take(self, run: str) -> list[Journal]:
+        """Hold a run that is not done; its journal, where calls of it are open."""
         journal = await Journal.open(self._store, run)
-        if journal.state.status != "done":
-            await self._store.claim(run)
-            await journal.book_interrupted()
-            self._held.add(run)
+        if journal.state.status == "done":
+            return []
+        await self._store.claim(run)
+        self._held.add(run)
+        return [journal] if journal.state.under_way else []
 
     def _pending(self) -> Iterator[tuple[int, int]]:
         parts: tuple[Part, ...] = ("refined", "samples") if self._on.control else ("refined",)
@@ -189,7 +217,9 @@ class Running:
             for number, replicate in places:
                 if self._ended:
                     return
+                self._at_work += 1
                 await self._item(number, replicate)
+                self._at_work -= 1
 
         async with anyio.create_task_group() as group:
             for _ in range(ceil(AHEAD * self._on.concurrency)):
@@ -238,7 +268,9 @@ class Running:
         if state.status == "done":
             return state
         if run not in self._held:
-            await self._store.claim(run)
+            opened = await self._take(run)
+            if self._waves:
+                await self._waves.fetch(opened)
         self._held.discard(run)
         return await self._driven(run)
 

@@ -11,7 +11,10 @@ from anthropic.types import Message as Said
 from anthropic.types import RawMessageStreamEvent
 
 from refiner.domain.calls import Capabilities, Count, Finish, Image, Message, Reply, Request, Usage
+from refiner.domain.errors import RefinerError
 from refiner.providers import prices, tokens, wire
+from refiner.providers.anthropic_batch import AnthropicBatches
+from refiner.providers.batch import Outcome
 from refiner.providers.failures import CONNECT, Endpoint, cut_short, parsed_url, translated, unreadable
 from refiner.providers.reading import Answer, reply, told, whole
 from refiner.providers.refusals import left_out, refusal
@@ -83,6 +86,27 @@ class AnthropicProvider:
         with translated(self._endpoint):
             answer = await self._answer(request, on_delta)
         return reply(request, answer, self._cost, began, left_out(self.name, request, self._refused))
+
+    def batches(self) -> AnthropicBatches:
+        return AnthropicBatches(
+            self._client,
+            self._endpoint,
+            lambda request: self._parameters(request, streams=False),
+            self._of_batch,
+            lambda usage: prices.price("anthropic", self._model, usage, batch=True),
+        )
+
+    def _of_batch(self, request: Request, message: object, seconds: float) -> Outcome:
+        try:
+            answer = self._plain(message)
+        except RefinerError as error:
+            return error
+
+        def cost(usage: Usage, written: int) -> float | None:
+            return prices.price("anthropic", self._model, usage, written=written, batch=True)
+
+        notes = left_out(self.name, request, self._refused)
+        return reply(request, answer, cost, time.perf_counter() - seconds, notes)
 
     def _cost(self, usage: Usage, written: int) -> float | None:
         return prices.price("anthropic", self._model, usage, written=written)

@@ -13,16 +13,20 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 
 from refiner.domain.calls import Capabilities, Count, Finish, Message, Reply, Request, Usage
+from refiner.domain.errors import ProviderError, RefinerError
 from refiner.providers import prices, tokens, wire
+from refiner.providers.batch import Outcome
 from refiner.providers.failures import (
     CONNECT,
     Endpoint,
     cut_short,
     in_band_error,
     parsed_url,
+    status_error,
     translated,
     unreadable,
 )
+from refiner.providers.openai_batch import OpenAIBatches
 from refiner.providers.reading import Answer, reply, told, whole
 from refiner.providers.refusals import left_out, refusal
 
@@ -119,6 +123,35 @@ class OpenAIProvider:
     def _cost(self, usage: Usage, written: int) -> float | None:
         return 0.0 if self._free else prices.price(self._priced, self._model, usage, written=written)
 
+    def batches(self) -> OpenAIBatches:
+        return OpenAIBatches(self._client, self._endpoint, self._in_batch, self._of_batch, self._batch_price)
+
+    def _batch_price(self, usage: Usage) -> float | None:
+        return 0.0 if self._free else prices.price(self._priced, self._model, usage, batch=True)
+
+    def _in_batch(self, request: Request) -> dict[str, Any]:
+        """The same request; a batch is a tier of its own."""
+        parameters = self._parameters(request, streams=False)
+        parameters.pop("service_tier", None)
+        return parameters
+
+    def _of_batch(self, request: Request, status: int, body: object, seconds: float) -> Outcome:
+        if status >= 400:
+            if refused := self._named(status, body, self._in_batch(request)):
+                self._refused.add(refused)
+                return ProviderError(f"{self.name} takes no {refused}: it is left out from now on", retryable=True)
+            return status_error(self._endpoint, status, body, {})
+        try:
+            answer = self._plain(body)
+        except RefinerError as error:
+            return error
+
+        def cost(usage: Usage, written: int) -> float | None:
+            return 0.0 if self._free else prices.price(self._priced, self._model, usage, written=written, batch=True)
+
+        notes = left_out(self.name, request, self._refused)
+        return reply(request, answer, cost, time.perf_counter() - seconds, notes)
+
     async def _served_context(self) -> int | None:
         """The context in the server's list of models: servers that say it each have their own name for it."""
         try:
@@ -142,7 +175,7 @@ class OpenAIProvider:
                     return await self._streamed(await self._client.chat.completions.create(**parameters), hear)
                 return told(self._plain(await self._posted(parameters)), on_delta)
             except APIStatusError as error:
-                if (refused := self._named(error, parameters)) is None:
+                if (refused := self._named(error.status_code, error.body, parameters)) is None:
                     raise
                 self._refused.add(refused)
 
@@ -192,9 +225,9 @@ class OpenAIProvider:
         names = _LIMITS if self._official and not predicted else _LIMITS[::-1]
         return next((name for name in names if name not in self._refused), names[0])
 
-    def _named(self, error: APIStatusError, parameters: dict[str, Any]) -> str | None:
+    def _named(self, status: int, body: object, parameters: dict[str, Any]) -> str | None:
         """The parameter that a server refuses to take, if it is one that can be left out or has another name."""
-        refused = refusal(error.status_code, error.body, [name for name in parameters if name not in _NEEDED])
+        refused = refusal(status, body, [name for name in parameters if name not in _NEEDED])
         if refused in _LIMITS and self._refused.intersection(_LIMITS) - {refused}:
             return None
         return refused

@@ -21,15 +21,18 @@ class Prices:
     tiered: bool
 
 
-def price(provider: str, model: str, usage: Usage, *, written: int | None = None) -> float | None:
+def price(provider: str, model: str, usage: Usage, *, written: int | None = None, batch: bool = False) -> float | None:
     """US dollars for a usage; None where the price is unknown.
 
     provider is an id of genai-prices or a base URL. written is how many of the input tokens were written to the
     provider's cache, which may cost more than plain ones; None is not known, and then the dearer of both is taken,
-    so that a reservation is never below the true price.
+    so that a reservation is never below the true price; for the same reason a model whose price in a batch is not known
+    costs what it does without.
     """
     most = usage.input_tokens - usage.cached_input_tokens
-    sums = [_price(provider, model, usage, amount) for amount in ((0, most) if written is None else (written,))]
+    sums = [
+        _price(provider, model, usage, amount, batch=batch) for amount in ((0, most) if written is None else (written,))
+    ]
     return None if None in sums else max(value for value in sums if value is not None)
 
 
@@ -72,7 +75,7 @@ def context_tokens(provider: str, model: str) -> int | None:
     return info.context_window if info else None
 
 
-def _price(provider: str, model: str, usage: Usage, written: int) -> float | None:
+def _price(provider: str, model: str, usage: Usage, written: int, *, batch: bool) -> float | None:
     from genai_prices import Usage as Priced
 
     if (info := _model(provider, model)) is None:
@@ -84,7 +87,8 @@ def _price(provider: str, model: str, usage: Usage, written: int) -> float | Non
         output_tokens=usage.output_tokens,
     )
     try:
-        return float(info.get_prices(datetime.now(UTC)).calc_price(tokens)["total_price"])
+        of = info.get_prices(datetime.now(UTC), {"processing": "batch"} if batch else None)
+        return float(of.calc_price(tokens)["total_price"])
     except (LookupError, ValueError):
         return None
 

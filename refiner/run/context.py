@@ -49,12 +49,16 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A model as a run reaches it: the provider, a place among its concurrent calls, and how calls are retried."""
+    """A model as a run reaches it: the provider, a place among its concurrent calls, and how calls are retried.
+
+    lasting: calls outlive this process, so one that is cut off stays open in the journal until its answer is fetched.
+    """
 
     provider: Provider
     slot: Callable[[], AbstractAsyncContextManager[object]]
     retrying: Callable[[], AsyncRetrying]
     capabilities: Capabilities = field(default_factory=Capabilities)
+    lasting: bool = False
 
 
 class RunContext:
@@ -292,7 +296,8 @@ class RunContext:
             request = replace(request, max_output_tokens=min(request.max_output_tokens, room))
         reserved = await self._ledger.reserve(count.tokens, request.max_output_tokens, provider.price)
         attempt = self.journal.next_attempt(key)
-        request = replace(request, max_output_tokens=reserved.output_tokens)
+        step = f"{self.journal.run}/{key}#{attempt}"
+        request = replace(request, max_output_tokens=reserved.output_tokens, step=step)
         booked = Usage()
         ended: Event | None = None
         # From here on an end at once would book a call that may never have left.
@@ -300,14 +305,15 @@ class RunContext:
         try:
             await self.record(_started(key, attempt, role, provider.name, request, reserved))
             booked = reserved
-            ended = CallFailed(key, attempt, "interrupted", reserved)
+            ended = None if line.lasting else CallFailed(key, attempt, "interrupted", reserved)
             reply = await provider.complete(request, partial(self._delta, key) if self.journal.streams else None)
-            booked = _used(reply, reserved, provider)
+            booked = used(reply, reserved, provider)
             reply = replace(reply, usage=booked)
             ended = CallFinished(key, attempt, reply)
         except RefinerError as error:
-            booked = booked if getattr(error, "billed", False) else Usage()
-            ended = ended and CallFailed(key, attempt, str(error), booked)
+            if booked is reserved:
+                booked = booked if getattr(error, "billed", False) else Usage()
+                ended = CallFailed(key, attempt, str(error), booked)
             raise
         finally:
             self._scopes[scope] = False
@@ -339,7 +345,7 @@ class RunContext:
         return self._lines[self.plan.models.of(role)]
 
 
-def _used(reply: Reply, reserved: Usage, provider: Provider) -> Usage:
+def used(reply: Reply, reserved: Usage, provider: Provider) -> Usage:
     """What a reply is booked at: the provider's own figures, and without them the most that it can have been."""
     if not reply.usage.estimated:
         return replace(reply.usage, calls=1)

@@ -55,6 +55,11 @@ class Ledger:
         self._turn = anyio.Lock(fast_acquire=True)
         self._settled: anyio.Event | None = None
 
+    @property
+    def full(self) -> bool:
+        """Whether a call waits for what those that are out may give back."""
+        return self._settled is not None
+
     async def reserve(self, input_tokens: int, max_output_tokens: int, price: Price) -> Usage:
         """Set aside one call of at most so many input tokens; the reply's length is lowered to what is left.
 

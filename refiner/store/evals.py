@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, delete, desc, func, insert, select, upd
 
 from refiner.domain.calls import Usage
 from refiner.domain.errors import AmbiguousError, NotFoundError, StoreError, UsageError
-from refiner.domain.evals import Answered, EvalRow, EvalStatus, ItemRow, Part, Results, Sitting
+from refiner.domain.evals import Answered, Batch, EvalRow, EvalStatus, ItemRow, Part, Results, Sitting
 from refiner.domain.events import RunStarted
 from refiner.domain.run import Plan
 from refiner.domain.task import Kind
@@ -102,6 +102,19 @@ class EvalStore:
             self._changed(connection, name, {"seconds": seconds})
 
         await self._writer.do(work)
+
+    async def sent(self, name: str, batch: Batch) -> None:
+        """Keep that a provider has a batch of the eval's calls."""
+        row: dict[str, Any] = {"id": batch.id, "eval_id": name, "model": batch.model, "base_url": batch.base_url}
+        row |= {"calls": json.dumps(sorted(batch.calls)), "sent_at": datetime.now(UTC)}
+        await self._writer.do(lambda connection: connection.execute(insert(tables.eval_batches), row).rowcount)
+
+    async def batches(self, name: str) -> list[Batch]:
+        """The batches that were sent for an eval, oldest first."""
+        of = tables.eval_batches.c
+        query = select(tables.eval_batches).where(of.eval_id == name).order_by(of.sent_at)
+        rows = await self._read(lambda connection: connection.execute(query).all())
+        return [Batch(row.id, row.model, row.base_url, frozenset(json.loads(row.calls))) for row in rows]
 
     async def end(self, name: str, status: EvalStatus, why: str, seconds: float) -> None:
         """Let go of an eval. why: what ended it early."""

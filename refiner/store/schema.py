@@ -14,7 +14,7 @@ from refiner.store.engine import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in migrations/: written down here because importing alembic takes a second."""
 
 SCRIPTS = "refiner.store:migrations"

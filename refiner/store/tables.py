@@ -243,6 +243,19 @@ class Sittings(OfEval, table=True):
     outcome: str | None = None
 
 
+class EvalBatches(Record, table=True):
+    """A batch that an eval has at a provider. calls: JSON, what its calls are called there."""
+
+    __tablename__ = "eval_batches"
+
+    eval_id: str = Field(foreign_key="evals.id", ondelete="CASCADE", primary_key=True)
+    id: str = Field(primary_key=True)
+    model: str
+    base_url: str | None
+    calls: str
+    sent_at: datetime = Field(sa_type=Moment)
+
+
 metadata = Record.metadata
 
 
@@ -254,4 +267,4 @@ runs, calls, events, words, texts, uses = (_table(record) for record in (Runs, C
 candidates, executions, evaluations, gradients, decisions = (
     _table(record) for record in (Candidates, Executions, Evaluations, Gradients, Decisions)
 )
-evals, eval_items, sittings = (_table(record) for record in (Evals, EvalItems, Sittings))
+evals, eval_items, sittings, eval_batches = (_table(record) for record in (Evals, EvalItems, Sittings, EvalBatches))

@@ -25,6 +25,13 @@ def test_a_known_price() -> None:
     assert prices_of("anthropic:claude-sonnet-4-5") == Prices(3.0, 0.3, 15.0, tiered=True)
 
 
+def test_in_a_batch() -> None:
+    usage = Usage(1, 1_000_000, 0, 100_000)
+    assert price("openai", "gpt-4o", usage, batch=True) == pytest.approx((2.5 + 1.0) / 2)
+    untold = ("anthropic", "claude-opus-4-1", usage)
+    assert price(*untold, batch=True) == price(*untold)
+
+
 @pytest.mark.parametrize("name", ["openai:no-such-model", "nobody:gpt-4o", "local", "http://127.0.0.1:8000/v1:m", ""])
 def test_an_unknown_price_is_none(name: str) -> None:
     provider, _, model = name.rpartition(":")

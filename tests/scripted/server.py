@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from tests.scripted.batches import Batches
 from tests.scripted.script import Api, Asked, Fault, Reply, Script
 from tests.scripted.wire import Written, error_body, error_event
 
@@ -38,11 +39,13 @@ class Scripted:
     """
 
     def __init__(self, script: Script | str = "ok", latency: float = 0.0) -> None:
+        self.batches = Batches(self.take)
         self.reset(script, latency)
         routes = [
             Route("/v1/chat/completions", self._openai, methods=["POST"]),
             Route("/v1/messages", self._anthropic, methods=["POST"]),
             Route("/v1/models", self._models),
+            *self.batches.routes(),
         ]
         self._app = Starlette(routes=routes)
         self.url = ""
@@ -57,6 +60,7 @@ class Scripted:
         self.billed = Billed()
         self.models: list[dict[str, Any]] | None = None
         self.most = self._under_way = 0
+        self.batches.reset()
 
     @property
     def openai(self) -> str:
@@ -84,16 +88,21 @@ class Scripted:
             return JSONResponse({"error": {"message": "no such page"}}, 404)
         return JSONResponse({"object": "list", "data": self.models})
 
-    async def _answer(self, api: Api, request: Request) -> Response:
-        asked = Asked(api, len(self.asked), json.loads(await request.body()), dict(request.headers))
+    def take(self, api: Api, body: dict[str, Any], request: Request) -> tuple[Asked, Reply | Fault]:
+        """Note a request, and what the script says to it."""
+        asked = Asked(api, len(self.asked), body, dict(request.headers))
         self.asked.append(asked)
         outcome = self.script if isinstance(self.script, str) else self.script(asked)
+        return asked, Reply(outcome) if isinstance(outcome, str) else outcome
+
+    async def _answer(self, api: Api, request: Request) -> Response:
+        asked, outcome = self.take(api, json.loads(await request.body()), request)
         self._under_way += 1
         self.most = max(self.most, self._under_way)
         try:
             await anyio.sleep(self.latency)
             await self._round(asked.number // self.together)
-            return await self._outcome(asked, Reply(outcome) if isinstance(outcome, str) else outcome, request)
+            return await self._outcome(asked, outcome, request)
         finally:
             self._under_way -= 1
 

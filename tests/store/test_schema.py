@@ -24,8 +24,8 @@ NEXT = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
@@ -39,9 +39,9 @@ def of_tomorrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program as it will be one revision later."""
     folder = tmp_path / "migrations"
     shutil.copytree(Path(str(migrations.__file__)).parent, folder)
-    (folder / "versions" / "0004_mood.py").write_text(NEXT)
+    (folder / "versions" / "0005_mood.py").write_text(NEXT)
     monkeypatch.setattr(schema, "SCRIPTS", str(folder))
-    monkeypatch.setattr(schema, "HEAD", "0004")
+    monkeypatch.setattr(schema, "HEAD", "0005")
 
 
 async def test_the_migrations_make_the_tables_that_the_code_knows(store: SqlStore) -> None:
@@ -86,7 +86,7 @@ async def test_an_older_file_is_copied_and_upgraded(tmp_path: Path, request: pyt
     assert _columns(store._database) >= {"mood", "title"}
     assert await store.events("r-1") == recorded
     await store.aclose()
-    copy = connect(address(f"{url}.0003.bak"))
+    copy = connect(address(f"{url}.0004.bak"))
     assert "mood" not in _columns(copy)
     copy.close()
 
@@ -99,7 +99,7 @@ async def test_an_older_server_waits_for_the_command(
     if backend == "postgresql":
         with pytest.raises(StoreError, match="`refiner db upgrade`"):
             SqlStore.open(url, state=tmp_path)
-    assert maintain.upgrade(url) == "0004"
+    assert maintain.upgrade(url) == "0005"
     assert "mood" in _columns(store._database)
     await store.aclose()
 
@@ -108,7 +108,7 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path, 
     url = f"sqlite:///{tmp_path}/refiner.db"
     SqlStore.open(url, state=tmp_path)
     request.getfixturevalue("of_tomorrow")
-    broken = tmp_path / "migrations" / "versions" / "0004_mood.py"
+    broken = tmp_path / "migrations" / "versions" / "0005_mood.py"
     broken.write_text(NEXT + '    op.execute("ALTER TABLE nowhere ADD COLUMN x")\n')
     with pytest.raises(StoreError, match="no such table: nowhere"):
         SqlStore.open(url, state=tmp_path)
