@@ -15,8 +15,8 @@ from refiner.providers.failures import Endpoint, translated
 
 MOST = 20_000
 MOST_CHARS = 30_000_000
-"""Requests of a batch, and their text: OpenAI takes 50,000 and 200 MB, Anthropic 100,000 and 256 MB, and JSON may write a
-character as six bytes."""
+"""Of a batch, in requests and in text: OpenAI takes 50,000 and 200 MB, Anthropic 100,000 and 256 MB, and JSON may write
+a character as six bytes."""
 
 Outcome = Reply | RefinerError
 
