@@ -10,7 +10,7 @@ import anyio
 from tenacity import AsyncRetrying
 
 from refiner.domain.calls import Reply, Request, Usage
-from refiner.domain.errors import ProviderError, RefinerError, StoreError
+from refiner.domain.errors import NotFoundError, ProviderError, RefinerError, StoreError
 from refiner.domain.evals import Batch
 from refiner.domain.events import CallFailed, CallFinished, CallStarted, Event
 from refiner.providers.batch import Batched, Outcome, State, batched, custom_id
@@ -116,7 +116,11 @@ class Waves:
                     await self.connect(batch.model, batch.base_url)
                     provider = self._providers[batch.model, batch.base_url]
                     requests = {name: _request(*opened[name]) for name in held}
-                    outcomes, _ = await self._outcomes(provider, batch.id, requests)
+                    try:
+                        outcomes, _ = await self._outcomes(provider, batch.id, requests)
+                    except NotFoundError:  # providers keep results for some weeks
+                        self._told(f"batch {batch.id} is gone: its calls are booked at their most, and bought again")
+                        continue
                     for name, outcome in outcomes.items():
                         journal, place = opened[name]
                         await journal.record(_ended(journal, place, outcome, provider))
@@ -166,6 +170,8 @@ class Waves:
                     failures += 1
                     if not error.retryable or failures > _SILENT:
                         raise
+                except NotFoundError:
+                    raise NotFoundError(f"{provider.name}: batch {batch} is not known there (any more)") from None
                 await anyio.sleep(pause)
                 pause = min(1.5 * pause, LONGEST)
         finally:

@@ -8,7 +8,7 @@ from anthropic import AsyncAnthropic
 from anthropic.types.messages import MessageBatchResult
 
 from refiner.domain.calls import Request, Usage
-from refiner.domain.errors import ProviderError
+from refiner.domain.errors import NotFoundError, ProviderError
 from refiner.providers.batch import Outcome, State, cancelled, expired, offered
 from refiner.providers.failures import Endpoint, in_band_error, translated
 
@@ -50,6 +50,8 @@ class AnthropicBatches:
     async def outcomes(self, batch: str, requests: Mapping[str, Request]) -> AsyncIterator[tuple[str, Outcome]]:
         state = await self.state(batch)
         with translated(self._endpoint):
+            if not (await self._batches.retrieve(batch)).results_url:
+                raise NotFoundError(f"{self._endpoint.name}: the results of batch {batch} are gone")
             async for line in await self._batches.results(batch):
                 if request := requests.get(line.custom_id):
                     yield line.custom_id, self._outcome(request, line.result, state.seconds)

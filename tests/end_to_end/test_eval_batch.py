@@ -117,8 +117,14 @@ def test_a_batch_that_is_cancelled_ends_it(batching: Program, scripted: Scripted
     done = batching(*RUN, *STEPS, "--batch")
     assert (done.code, done.json["status"], sizes(scripted)) == (5, "failed", [20])
     assert "batch batch_0 was cancelled; `refiner eval run --resume" in done.err
-    scripted.batches.ends = "completed"
-    assert (batching(*RESUME).code, sizes(scripted)) == (0, [20, 20])
+    scripted.batches.ends, scripted.batches.gone = "completed", {"batch_1"}
+    scripted.batches.rounds = 0
+    done = batching(*RESUME)
+    assert (done.code, sizes(scripted), "batch_1 is not known there" in done.err) == (5, [20, 20], True)
+    scripted.batches.rounds = 1
+    done = batching(*RESUME)
+    assert (done.code, sizes(scripted)) == (0, [20, 20, 20])
+    assert "batch batch_1 is gone" in done.err
 
 
 def test_where_there_is_no_batch_api(batching: Program, scripted: Scripted) -> None:

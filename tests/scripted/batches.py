@@ -28,7 +28,7 @@ class Batch:
 class Batches:
     """`sent` holds the batches, of which each is in progress for `rounds` polls; `polled` is called at each.
 
-    ends: how OpenAI's end. offered: whether there is the API at all.
+    ends: how OpenAI's end. offered: whether there is the API at all. gone: batches that are no longer known.
     """
 
     def __init__(self, take: Callable[[Api, Json, Request], tuple[Asked, Reply | Fault]]) -> None:
@@ -40,6 +40,7 @@ class Batches:
         self.rounds = 1
         self.polled: Callable[[Batch], None] = lambda _: None
         self.ends, self.offered = "completed", True
+        self.gone: set[str] = set()
         self._files: list[list[Json]] = []
 
     def routes(self) -> list[Route]:
@@ -76,6 +77,8 @@ class Batches:
         batch = self._named(request)
         batch.polls += 1
         self.polled(batch)
+        if batch.name in self.gone:
+            return JSONResponse({"error": {"message": "no such batch"}}, 404)
         return JSONResponse(self._told(batch, request))
 
     async def _content(self, request: Request) -> Response:
