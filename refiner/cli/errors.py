@@ -4,12 +4,13 @@ import contextlib
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
 
 from refiner.cli import output
-from refiner.domain.errors import RefinerError
+from refiner.domain.errors import RefinerError, UsageError
 
 INTERRUPTED = 130
 
@@ -32,6 +33,13 @@ def asked(question: str) -> bool:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
     finally:
         signal.signal(signal.SIGINT, kept)
+
+
+def confirm_deletion(names: Sequence[str], *, yes: bool) -> None:
+    """Ask at a terminal, unless `yes`, before anything is deleted. Raises UsageError for a no."""
+    ask = not yes and sys.stdin is not None and sys.stdin.isatty()
+    if ask and not asked(f"delete {', '.join(names)} for good?"):
+        raise UsageError("nothing was deleted")
 
 
 def report(error: Exception, *, json: bool, jsonl: bool) -> int:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from refiner.cli import output
+from refiner.cli import errors, output
 from refiner.cli.eval_judge import judge
 from refiner.cli.eval_report import compare, report
 from refiner.cli.eval_run import run
@@ -77,6 +77,28 @@ def show(context: Context, name: str, items: bool) -> None:
         return await store.evals.results(await store.evals.find(name))
 
     say(context, stored(context, read), items=items or context.verbose)
+
+
+@eval.command()
+@click.argument("names", metavar="EVAL…", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@common
+def rm(context: Context, names: tuple[str, ...], yes: bool) -> None:
+    """Delete each EVAL with all of its runs."""
+
+    async def found(store: "SqlStore") -> list[str]:
+        return [await store.evals.find(name) for name in names]
+
+    async def removed(store: "SqlStore") -> None:
+        for name in own:
+            await store.evals.remove(name)
+
+    own = list(dict.fromkeys(stored(context, found)))
+    errors.confirm_deletion(own, yes=yes)
+    stored(context, removed)
+    if context.json:
+        output.json_line({"deleted": own})
+    context.note(f"deleted {', '.join(own)}")
 
 
 def say(context: Context, results: "Results", *, items: bool = False) -> None:

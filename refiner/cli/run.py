@@ -209,15 +209,12 @@ def export(context: Context, runs: tuple[str, ...]) -> None:
 @common
 def rm(context: Context, runs: tuple[str, ...], yes: bool) -> None:
     """Delete each RUN and all that is known of it."""
-    import sys
 
     async def found(store: "SqlStore") -> list[str]:
         return [await store.find(prefix) for prefix in runs]
 
     names = list(dict.fromkeys(stored(context, found)))
-    ask = not yes and sys.stdin is not None and sys.stdin.isatty()
-    if ask and not errors.asked(f"delete {', '.join(names)} for good?"):
-        raise UsageError("nothing was deleted")
+    errors.confirm_deletion(names, yes=yes)
 
     async def removed(store: "SqlStore") -> None:
         for name in names:

@@ -20,6 +20,7 @@ from refiner.domain.run import Plan
 from refiner.domain.task import Kind
 from refiner.store import journal, tables
 from refiner.store.owners import Owners
+from refiner.store.removal import SOME, delete_run
 from refiner.store.writer import Writer
 
 T = TypeVar("T")
@@ -65,9 +66,7 @@ class EvalStore:
         of = tables.evals.c
 
         def work(connection: Connection) -> None:
-            owner = connection.scalar(select(of.owner).where(of.id == name))
-            if owner is not None and owner in self._owners.living({owner}, connection):
-                raise UsageError(f"eval {name} is being worked on: wait for it, or end it with Ctrl-C")
+            self._refuse_living(connection, name)
             self._owners.hold(self._me, connection)
             taken = {"owner": self._me, "status": "running", "why": "", "options": json.dumps(dict(options))}
             connection.execute(update(tables.evals).where(of.id == name).values(taken))
@@ -121,6 +120,23 @@ class EvalStore:
         ended = {"status": status, "why": why, "seconds": seconds, "owner": None}
         await self._writer.do(lambda connection: self._changed(connection, name, ended))
 
+    async def remove(self, name: str) -> None:
+        """Delete an eval with its runs. Raises UsageError where a living process holds it."""
+        of, at = tables.evals.c, tables.sittings.c
+        own = select(at.run_id).where(at.eval_id == name, at.run_id.is_not(None)).limit(SOME)
+
+        def work(connection: Connection) -> bool:
+            self._refuse_living(connection, name)
+            runs = connection.scalars(own).all()
+            for run in runs:
+                delete_run(connection, run)
+            if not runs:
+                connection.execute(delete(tables.evals).where(of.id == name))
+            return bool(runs)
+
+        while await self._writer.do(work):
+            pass
+
     async def rows(self, limit: int = 100) -> list[EvalRow]:
         """The latest evals, newest first; one whose process died is "interrupted"."""
         found: list[EvalRow] = await self._read(lambda connection: self._rows(connection, limit))
@@ -145,6 +161,11 @@ class EvalStore:
 
         found: Results = await self._read(query)
         return found
+
+    def _refuse_living(self, connection: Connection, name: str) -> None:
+        owner = connection.scalar(select(tables.evals.c.owner).where(tables.evals.c.id == name))
+        if owner is not None and owner in self._owners.living({owner}, connection):
+            raise UsageError(f"eval {name} is being worked on: wait for it, or end it with Ctrl-C")
 
     def _changed(self, connection: Connection, name: str, values: Mapping[str, Any]) -> None:
         of = tables.evals.c

@@ -89,6 +89,9 @@ def test_replicates_without_controls_by_vote(refiner: Program, scripted: Scripte
     # Both iterates vote, and a tie goes to the earlier one.
     assert arms(told) == {"refined": (2, 4, 0, 0)}
     assert len({asked.body["seed"] for asked in scripted.asked}) > len(scripted.asked) // 2
+    assert refiner("eval", "rm", "@").code == 0
+    assert refiner("eval", "list", "--json").json == []
+    assert refiner("run", "show", told["answered"][0]["runs"]["refined"]).code == 2
 
 
 def test_programs_are_scored_by_hidden_tests(refiner: Program, scripted: Scripted) -> None:
