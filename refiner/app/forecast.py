@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from refiner.domain.calls import Message, Provider, Request, Usage
 from refiner.domain.errors import ContextLengthError
 from refiner.domain.run import Limits, Plan
+from refiner.domain.task import Kind
 from refiner.prompts import Prompts
 from refiner.providers.tokens import estimate
 from refiner.strategies import STRATEGIES
@@ -44,6 +45,8 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
     dearest = plan.chains * (1 + plan.iterations * strategy.calls) + strategy.beside
     if voting and not plan.iterations:
         dearest *= 2  # each answer that cannot be read is drawn once more
+    if plan.task.kind is Kind.TEXT and plan.strategy in ("vote", "compare"):
+        dearest += 2 * (plan.chains - 1)  # each text is held against the best so far, in both orders
     if plan.strategy == "fuse":  # the first update is the fusion, and one chain alone is refined
         cheapest, dearest = plan.chains + 2, plan.chains + 1 + max(0, plan.iterations - 1) * strategy.calls
     if plan.strategy == "repair":

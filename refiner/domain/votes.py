@@ -65,6 +65,13 @@ def comparable(steps: Sequence[Step], kind: Kind) -> bool:
     return all(step.candidate.parsed is None or len(step.candidate.parsed) <= LONG for step in steps)
 
 
+def apart(counted: Tally, kind: Kind) -> bool:
+    """Whether the answers are texts of which no two agree, so that only a judge can tell which is better."""
+    return (
+        kind is Kind.TEXT and len(counted.steps) > 1 and (counted.lead == (1, 1) or not comparable(counted.steps, kind))
+    )
+
+
 def _weight(voters: Sequence[Step]) -> float:
     return len(voters) + COMPARISON * sum(step.preferred for step in voters)
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from refiner.domain.calls import Usage
 from refiner.domain.evals import ARMS, Answered, Arm, Mark, Results, Sitting, Verdict, Verdicts
 from refiner.domain.task import Kind
+from refiner.domain.votes import LONG
 
 
 def _accepted(marks: Sequence[Mark]) -> Iterable[Mark]:
@@ -69,15 +70,26 @@ def prefix(samples: Sitting, *, calls: int | None = None, tokens: int | None = N
 
 
 def refined_verdict(sitting: Sitting | None, kind: Kind, vote: str) -> Verdict:
-    """The strategy's answer, its own or that of a vote over its candidates; programs are the strategy's own."""
+    """The strategy's answer, its own or that of a vote over its candidates.
+
+    Programs, and texts of which no two agree, are the strategy's own.
+    """
     if sitting is None or not sitting.over:
         return Verdict("refined", None, failure=sitting.failure if sitting else "")
     marks = sorted(sitting.marks, key=lambda mark: mark.place)
     voters = list(VOTES["accepted" if vote == "own" else vote](marks))
     own = next((mark for mark in marks if mark.place == sitting.selected), None)
     leader, margin, number = counted(voters, weighted=vote == "weighted")
-    chosen = own if vote == "own" or kind is Kind.CODE else leader
+    chosen = own if vote == "own" or kind is Kind.CODE or (kind is Kind.TEXT and _apart(voters, own)) else leader
     return _verdict("refined", chosen, margin, number, sitting.usage)
+
+
+def _apart(voters: Sequence[Mark], own: Mark | None) -> bool:
+    """Whether no two texts agree, or they are too long to, so that a vote says nothing against the strategy."""
+    answers = [mark.answer for mark in voters if mark.answer is not None]
+    if own is None or own.answer is None or len(answers) < 2:
+        return False
+    return len(set(answers)) == len(answers) or len(max(answers, key=len)) >= LONG
 
 
 def counted(voters: Iterable[Mark], *, weighted: bool = False) -> tuple[Mark | None, float | None, int]:

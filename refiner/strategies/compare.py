@@ -4,7 +4,7 @@ from refiner.autograd.prompt import Prompt, Section, ask
 from refiner.domain.calls import Role
 from refiner.domain.events import Preferred
 from refiner.domain.run import Stop, StopReason
-from refiner.domain.votes import Tally, decided
+from refiner.domain.votes import Tally, apart, decided
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext, StepEngine
 from refiner.run.ledger import ExhaustedError
@@ -24,6 +24,8 @@ async def compare(context: RunContext, prompts: Prompts) -> Stop:
     stop = await vote(context, prompts)
     counted = tally_of(context, context.plan.chains)
     if stop.reason is not StopReason.VOTE_DECIDED or len(counted.steps) < 2 or decided(*counted.lead):
+        return stop
+    if apart(counted, context.plan.task.kind):  # the vote has compared them
         return stop
     if not context.capabilities(Role.JUDGE).strong:
         await context.note("the vote is contested, and the model is too small to compare answers: the majority stands")

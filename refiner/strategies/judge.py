@@ -3,12 +3,27 @@
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from refiner.autograd.prompt import Prompt, Section, ask
+from refiner.domain.calls import Role
+from refiner.prompts import Prompts
+from refiner.run.context import StepEngine
 from refiner.verify.statement import statements
 
 Ask = Callable[[str, str, str], Awaitable[str]]
 """The judge's reply to a place, and to what is shown as A and as B."""
 
 Pick = Literal["new", "old", "neither", "unreadable"]
+
+
+def asking(engine: StepEngine, task: str, prompts: Prompts) -> Ask:
+    """A judge of answers to a task."""
+
+    async def said(place: str, first: str, second: str) -> str:
+        shown = (Section("answer_A", first), Section("answer_B", second))
+        prompt = Prompt(prompts["system"], (Section("task", task), *shown), prompts["judge_text"], shared=1)
+        return (await ask(engine, prompt, Role.JUDGE, place)).text
+
+    return said
 
 
 async def wins(ask: Ask, new: str, old: str) -> bool:

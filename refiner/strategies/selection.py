@@ -41,12 +41,12 @@ def select(state: RunState, by: Voters = "iterates") -> Selected | None:
     scored = [step for step in voters if step.score is not None]
     if scored:
         return _selected(max(scored, key=lambda step: step.score or 0.0), state)
-    if by != "nobody" and comparable(voters, state.plan.task.kind):
-        counted = tally(voters)
+    short, counted = comparable(voters, state.plan.task.kind), tally(voters)
+    if by != "nobody" and (short or any(step.preferred for step in voters)):
         # Of versions of a text no two may ever agree: a tie of them all says less than the critic.
         alone = by == "iterates" and state.plan.task.kind is Kind.TEXT and counted.lead == (1, 1)
         if counted.steps and not alone:
-            return _selected(counted.steps[0], state, counted.votes)
+            return _selected(counted.steps[0], state, counted.votes if short else ())
     passed = [step for step in finals if step.evaluation and step.evaluation.verdict is Verdict.CORRECT]
     readable = [step for step in finals if step.candidate.problem is None]
     return _selected((passed or readable or finals)[0], state)

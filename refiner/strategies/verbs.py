@@ -22,7 +22,7 @@ from refiner.prompts import Prompts, fill
 from refiner.run.context import RunContext, StepEngine
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies import gate
-from refiner.strategies.judge import wins
+from refiner.strategies.judge import asking, wins
 from refiner.strategies.report import failure
 from refiner.strategies.shuffle import Shuffled, shuffled
 from refiner.verify.equal import same_async
@@ -174,14 +174,9 @@ class Chain:
         def word(accepted: bool, reason: str) -> Decision:
             return Decision(candidate.chain, candidate.index, accepted, reason)
 
-        async def judge(place: str, first: str, second: str) -> str:
-            shown = (Section("answer_A", first), Section("answer_B", second))
-            prompt = Prompt(self.prompts["system"], (task, *shown), self.prompts["judge_text"], shared=1)
-            return (await ask(self._engine(candidate.index), prompt, Role.JUDGE, place)).text
-
-        task = Section("task", self.context.plan.task.text)
         if len(candidate.text) > LONGER * len(before.text):
             return word(False, "it is much longer than before, which judges like for no good reason")
+        judge = asking(self._engine(candidate.index), self.context.plan.task.text, self.prompts)
         if await wins(judge, candidate.text, before.text):
             return word(True, "the judge prefers it to the one before, in both orders")
         return word(False, "the judge does not prefer it to the one before in both orders")

@@ -101,3 +101,19 @@ def test_samples_are_asked_for_until_both_costs_are_matched() -> None:
     assert made.until == "calls:4 & tokens:1000"
     assert made.limits.calls is None
     assert control(plan("What is 1 + 1?"), Usage()).chains == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "chosen"),
+    [
+        (("a", "b", "c"), Kind.TEXT, "c"),  # no two agree: the strategy's own
+        (("a", "a", "c"), Kind.TEXT, "a"),
+        (("a", "b", "c"), Kind.NUMBER, "a"),
+        (("a" * 200, "a" * 200, "c"), Kind.TEXT, "c"),  # what lies behind the first 200 characters is not known
+    ],
+)
+def test_a_vote_over_texts_that_nobody_repeats_is_the_strategys_own(
+    texts: tuple[str, ...], kind: Kind, chosen: str
+) -> None:
+    marks = sat(*(mark(f"{chain}/0", text) for chain, text in enumerate(texts)), selected=(2, 0))
+    assert verdicts(answered(marks, kind=kind), "finals")["refined"].answer == chosen

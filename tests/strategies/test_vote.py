@@ -1,6 +1,8 @@
 """The adaptive vote: how many answers it draws, and what they are drawn from."""
 
+import re
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import anyio
@@ -161,3 +163,46 @@ def test_a_shuffle_keeps_every_option_and_knows_its_way_back(texts: list[str], s
         assert Option(original, option.text) in options
         assert f"{option.label}) {option.text}" in dealt.task.text
         assert dealt.restore(f"Answer: {option.label}") == f"Answer: {original}"
+
+
+def judging(better: Callable[[str, str], str]) -> Callable[[Asked], str]:
+    """Drafts text 1, text 2 and so on; `better` names the better of the two that the judge is shown."""
+    drawn = count(1)
+
+    def script(asked: Asked) -> str:
+        shown = re.findall(r"text \d", asked.last)
+        return f"Answer: {better(*shown)}" if len(shown) == 2 else f"text {next(drawn)}" + " and so on" * long
+
+    long = 30
+    return script
+
+
+@pytest.mark.parametrize(
+    ("better", "answer", "judged"),
+    [
+        (lambda a, b: "A" if a == "text 3" or (a, b) == ("text 2", "text 1") else "B", "text 3", 5),
+        (lambda _a, _b: "B", "text 1", 6),  # whatever is shown second: an order alone wins nothing
+        (lambda _a, _b: "neither", "text 1", 3),
+    ],
+)
+async def test_texts_that_nobody_repeats_win_in_both_orders(
+    scripted: Scripted, tmp_path: Path, better: Callable[[str, str], str], answer: str, judged: int
+) -> None:
+    scripted.script = judging(better)
+    made = plan("Write a line.", strategy="vote", chains=4, answer_type="text", concurrency=1)
+    state = await solved(scripted, tmp_path, made)
+    assert state.answer is not None
+    assert state.answer.candidate.text.startswith(answer)
+    assert state.usage.calls == 4 + judged
+    chosen = state.answer.candidate.chain > 0
+    assert [step.preferred for chain in state.chains.values() for step in chain.steps].count(1) == chosen
+
+
+async def test_a_budget_that_ends_between_two_texts_leaves_the_first(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.script = judging(lambda a, b: "A" if a > b else "B")
+    made = plan("Write a line.", strategy="vote", chains=3, answer_type="text", concurrency=1, max_calls=5)
+    state = await solved(scripted, tmp_path, made)
+    assert state.finished is not None
+    assert state.finished.stop.reason is StopReason.CALLS
+    assert state.answer is not None
+    assert state.answer.candidate.text.startswith("text 1")
