@@ -201,7 +201,7 @@ class Upkeep(Section):
 
 
 class Schedule(Section):
-    """A task of your own that the service solves again and again, and how: the settings of its runs."""
+    """A task or an eval that the service does again and again, and how: the settings of its runs."""
 
     cron: str | None = setting(
         None,
@@ -213,7 +213,26 @@ class Schedule(Section):
     file: Folder | None = setting(
         None, "Or a file that holds it, read anew each time.", example="daily.md", guarded=True
     )
+    datasets: str | list[str] | None = setting(
+        None, "Or data sets to evaluate, as `refiner eval run` names them.", example=["mine"], guarded=True
+    )
+    limit: Count | None = setting(None, "The first items only.", example=100, guarded=True)
+    sample: Count | None = setting(None, "So many items, drawn by the seed.", example=60, guarded=True)
+    replicates: Count | None = setting(
+        None, "How often each item is run, each time with another seed; unset is once.", example=3, guarded=True
+    )
+    vote: Literal["own", "accepted", "finals", "iterates", "weighted"] | None = setting(
+        None, "How the refined answer is chosen; unset is `own`.", example="finals", guarded=True
+    )
+    control: bool | None = setting(
+        None, "Whether samples are drawn to compare with; unset is yes.", example=False, guarded=True
+    )
     settings: dict[str, Any] = setting(dict, "", example={"strategy": "vote", "max_cost": 0.05})
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The names of the data sets; none for a task."""
+        return (self.datasets,) if isinstance(self.datasets, str) else tuple(self.datasets or ())
 
 
 class Dataset(Section):

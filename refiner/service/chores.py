@@ -1,4 +1,4 @@
-"""What the service does again and again: keep its house, and solve what is scheduled."""
+"""What the service does again and again: keep its house, and solve and evaluate what is scheduled."""
 
 import json
 import tempfile
@@ -54,7 +54,7 @@ class Chore:
 
 def chores(loaded: Loaded) -> list[Chore]:
     """All that the settings ask for. Raises UsageError for a schedule that cannot be kept, by its name."""
-    return [*_upkeep(loaded), *(_solve(loaded, name, each) for name, each in loaded.settings.schedules.items())]
+    return [*_upkeep(loaded), *(_scheduled(loaded, name, each) for name, each in loaded.settings.schedules.items())]
 
 
 def _upkeep(loaded: Loaded) -> Iterator[Chore]:
@@ -72,13 +72,15 @@ def _upkeep(loaded: Loaded) -> Iterator[Chore]:
         yield Chore("upkeep.retention", "remove old runs", nightly, _pruned)
 
 
-def _solve(loaded: Loaded, name: str, schedule: Schedule) -> Chore:
+def _scheduled(loaded: Loaded, name: str, schedule: Schedule) -> Chore:
     where = f"schedules.{name}"
-    if (schedule.input is None) == (schedule.file is None):
-        raise UsageError(f"{where} has to have one of input and file")
+    if (schedule.input, schedule.file, schedule.sets or None).count(None) != 2:
+        raise UsageError(f"{where} has to have one of input, file and datasets")
     cron = _told(loaded, f"{where}.cron", partial(Cron.of, schedule.cron or ""))
     plan = partial(_plan, loaded, schedule)
     _told(loaded, where, plan)
+    if schedule.sets:
+        return Chore(where, f"evaluate {' '.join(schedule.sets)}", cron, partial(_evaluated, where, schedule))
     return Chore(where, f"solve {schedule.file or schedule.input}", cron, partial(_solved, where, plan))
 
 
@@ -94,8 +96,11 @@ def _told(loaded: Loaded, where: str, work: Callable[[], T]) -> T:
 
 def _plan(loaded: Loaded, schedule: Schedule) -> Plan:
     settings = loaded.for_task(schedule.settings)
-    text = schedule.input if schedule.file is None else Source.read(schedule.file).text
-    return plan_of(task_of(text or "", settings.answer_type), settings, resolve(settings, loaded.paths))
+    text = Source.read(schedule.file).text if schedule.file else schedule.input
+    # What an eval asks is read when it is due: any question tells whether its settings can be used.
+    return plan_of(
+        task_of("?" if schedule.sets else text or "", settings.answer_type), settings, resolve(settings, loaded.paths)
+    )
 
 
 async def _solved(name: str, plan: Callable[[], Plan], house: House, due: datetime) -> None:
@@ -103,6 +108,12 @@ async def _solved(name: str, plan: Callable[[], Plan], house: House, due: dateti
     run, key = await house.store.new_id(), f"{name}@{due.isoformat()}"
     await house.store.submit(run, [RunStarted(plan())], name, key=key)
     house.workers.wake()
+
+
+async def _evaluated(name: str, schedule: Schedule, house: House, due: datetime) -> None:
+    from refiner.service.evaluating import evaluated
+
+    await evaluated(house.workers, house.loaded, schedule, f"{name}@{due.isoformat()}")
 
 
 async def _swept(house: House, _due: datetime) -> None:

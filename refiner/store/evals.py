@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import blake2b
 from itertools import count, groupby
 from typing import Any, TypeVar
 
@@ -42,18 +43,23 @@ class EvalStore:
     ) -> None:
         self._writer, self._read, self._owners, self._me = writer, read, owners, me
 
-    async def create(self, datasets: Sequence[str], options: Mapping[str, Any], items: Sequence[ItemRow]) -> str:
-        """Store a new eval that this process holds; its id."""
+    async def create(
+        self, datasets: Sequence[str], options: Mapping[str, Any], items: Sequence[ItemRow], *, key: str | None = None
+    ) -> str:
+        """Store a new eval that this process holds; its id. key: it is made once, and nobody holds it."""
 
         def work(connection: Connection) -> str:
-            self._owners.hold(self._me, connection)
-            now, name = datetime.now(UTC), _new_id(connection)
+            now, name = datetime.now(UTC), _new_id(connection) if key is None else _id_of(key)
+            if key is None:
+                self._owners.hold(self._me, connection)
+            elif connection.scalar(select(tables.evals.c.id).where(tables.evals.c.id == name)):
+                return name
             row: dict[str, Any] = {
                 "id": name,
                 "datasets": json.dumps(list(datasets)),
                 "options": json.dumps(dict(options)),
             }
-            row |= {"status": "running", "why": "", "owner": self._me, "seconds": 0.0}
+            row |= {"status": "running", "why": "", "owner": None if key else self._me, "seconds": 0.0}
             connection.execute(insert(tables.evals), row | {"created_at": now, "updated_at": now})
             rows = [_item_row(name, number, item) for number, item in enumerate(items)]
             connection.execute(insert(tables.eval_items), rows)
@@ -197,6 +203,11 @@ def _new_id(connection: Connection) -> str:
         if connection.scalar(select(tables.evals.c.id).where(tables.evals.c.id == name)) is None:
             return name
     raise AssertionError
+
+
+def _id_of(key: str) -> str:
+    digest = int.from_bytes(blake2b(key.encode(), digest_size=8).digest())
+    return "e-" + "".join(_LETTERS[digest >> 5 * at & 31] for at in range(8))
 
 
 def _placed(name: str, place: Place) -> dict[str, Any]:

@@ -2,19 +2,21 @@
 
 import json
 import signal
+from itertools import count
 
 import pytest
 
 from tests.end_to_end.model import MENDED, QUESTION, mending
 from tests.end_to_end.program import Process, Program
-from tests.scripted import Scripted
+from tests.scripted import Asked, Scripted
 
 YEARLY = "0 0 1 1 *"
+TASK = f'input = "{QUESTION}"\nsettings.strategy = "textgrad"'
 
 
-def write(refiner: Program, cron: str = YEARLY) -> None:
+def write(refiner: Program, cron: str = YEARLY, what: str = TASK) -> None:
     (refiner.home / "config").mkdir(parents=True, exist_ok=True)
-    lines = ("[schedules.digest]", f'cron = "{cron}"', f'input = "{QUESTION}"', 'settings.strategy = "textgrad"')
+    lines = ("[schedules.digest]", f'cron = "{cron}"', what)
     (refiner.home / "config" / "config.toml").write_text("\n".join(lines))
 
 
@@ -56,6 +58,36 @@ def test_what_was_missed_is_solved_once_however_often_the_service_starts(refiner
     assert coming
     assert int(coming[:4]) - int(last[:4]) == 1
     assert "schedules.digest" in refiner("schedule", "list").out
+
+
+def test_an_eval_that_was_missed_is_one_however_its_services_end(refiner: Program, scripted: Scripted) -> None:
+    rows = [json.dumps({"question": f"What is {n} + {n}?", "answer": 2 * n}) for n in range(6)]
+    (refiner.folder / "sums.jsonl").write_text("\n".join(rows))
+    write(refiner, YEARLY, f'datasets = ["{refiner.folder / "sums.jsonl"}"]\nlimit = 5\nsettings.strategy = "vote"')
+    missed(refiner)
+    assert "sums.jsonl" in str(listed(refiner)["what"])
+    bills = []
+    for end, at in ((signal.SIGTERM, 5), (signal.SIGKILL, 4), (None, 0)):
+        came, service = count(1), refiner.start("serve")
+
+        def script(asked: Asked, end: int | None = end, at: int = at, came: "count[int]" = came) -> str:
+            if next(came) == at and end:
+                service.signal(end)
+            return "Answer: 4"
+
+        scripted.reset(script)
+        if end is None:
+            while "2020" in (refiner.home / "state" / "schedule.json").read_text():
+                assert service.running
+            service.signal(signal.SIGTERM)
+        assert service.wait().code == (-end if end == signal.SIGKILL else 0)
+        (told,) = refiner("eval", "list", "--json").json
+        assert told["status"] == ("interrupted" if end else "done")
+        bills.append(scripted.billed.calls)
+    calls = 5 * 3 * 2  # three answers that agree, and as many samples
+    assert told["over"] == 10
+    assert calls <= sum(bills) == told["usage"]["calls"] <= calls + 8
+    assert refiner("eval", "show", "@", "--json").json["arms"]["refined"]["right"] == 1
 
 
 @pytest.mark.parametrize("words", [("serve", "-q"), ("schedule",), ("config", "check")])

@@ -213,8 +213,9 @@ async def test_other_settings_come_into_force_unless_they_cannot_be_kept(tmp_pat
     [
         (["cron=61 * * * *", "input=x"], r"schedules\.digest\.cron: .* is no time"),
         (["input=x"], r"schedules\.digest\.cron: .* has 0 fields"),
-        (["cron=0 3 * * *"], r"schedules\.digest has to have one of input and file"),
+        (["cron=0 3 * * *"], r"schedules\.digest has to have one of input, file and datasets"),
         (["cron=0 3 * * *", "input=x", "file=y"], r"schedules\.digest has to have one of"),
+        (["cron=0 3 * * *", "datasets=x", "settings.strategy=y"], r"schedules\.digest: .* no strategy"),
         (["cron=0 3 * * *", "file=/nowhere/x"], r"schedules\.digest: .* no file"),
         (["cron=0 3 * * *", "input=x", "settings.vote.mots=3"], r"schedules\.digest: .*vote\.mots.*vote\.most"),
         (["cron=0 3 * * *", "input=x", "settings.strategy=y"], r"schedules\.digest: .* no strategy"),
