@@ -103,7 +103,8 @@ def run(
 def _anywhere(name: str) -> str:
     """A data set by a name that means the same wherever the eval is gone on with."""
     known, colon, path = name.rpartition(":")
-    return f"{known}{colon}{Path(path).absolute()}" if Path(path).exists() else name
+    local = "hub:" not in name and Path(path).exists()
+    return f"{known}{colon}{Path(path).absolute()}" if local else name
 
 
 async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_run: bool, yes: bool, ask: bool) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from itertools import count
+from dataclasses import dataclass
 
 import pytest
 
@@ -60,6 +60,22 @@ def test_what_was_missed_is_solved_once_however_often_the_service_starts(refiner
     assert "schedules.digest" in refiner("schedule", "list").out
 
 
+@dataclass
+class Ending:
+    """Says what is right of 2 + 2 alone, and ends its service with a signal when so many requests have come."""
+
+    end: int | None
+    at: int
+    came: int = 0
+    service: Process | None = None
+
+    def __call__(self, _asked: Asked) -> str:
+        self.came += 1
+        if self.came == self.at and self.end and self.service:
+            self.service.signal(self.end)
+        return "Answer: 4"
+
+
 def test_an_eval_that_was_missed_is_one_however_its_services_end(refiner: Program, scripted: Scripted) -> None:
     rows = [json.dumps({"question": f"What is {n} + {n}?", "answer": 2 * n}) for n in range(6)]
     (refiner.folder / "sums.jsonl").write_text("\n".join(rows))
@@ -68,14 +84,8 @@ def test_an_eval_that_was_missed_is_one_however_its_services_end(refiner: Progra
     assert "sums.jsonl" in str(listed(refiner)["what"])
     bills = []
     for end, at in ((signal.SIGTERM, 5), (signal.SIGKILL, 4), (None, 0)):
-        came, service = count(1), refiner.start("serve")
-
-        def script(asked: Asked, end: int | None = end, at: int = at, came: "count[int]" = came) -> str:
-            if next(came) == at and end:
-                service.signal(end)
-            return "Answer: 4"
-
-        scripted.reset(script)
+        scripted.reset(ending := Ending(end, at))
+        ending.service = service = refiner.start("serve")
         if end is None:
             while "2020" in (refiner.home / "state" / "schedule.json").read_text():
                 assert service.running
@@ -86,7 +96,7 @@ def test_an_eval_that_was_missed_is_one_however_its_services_end(refiner: Progra
         bills.append(scripted.billed.calls)
     calls = 5 * 3 * 2  # three answers that agree, and as many samples
     assert told["over"] == 10
-    assert calls <= sum(bills) == told["usage"]["calls"] <= calls + 8
+    assert calls <= sum(bills) <= told["usage"]["calls"] <= calls + 8  # what was under way is booked and bought again
     assert refiner("eval", "show", "@", "--json").json["arms"]["refined"]["right"] == 1
 
 

@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 from hashlib import blake2b
 from heapq import nsmallest
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from refiner.domain.errors import NotFoundError, UsageError
 from refiner.domain.task import Kind
+from refiner.evals.datasets import hub
 from refiner.evals.datasets.fields import Fields, item_of
 from refiner.evals.datasets.files import rows
 from refiner.evals.datasets.item import Item
@@ -18,20 +19,25 @@ from refiner.evals.datasets.named import NAMED, read
 def items(source: str, fields: Fields | None = None, kind: Kind | None = None) -> Iterator[Item]:
     """The items of NAME:PATH or NAME (a published set), or of PATH (a file whose columns `fields` names), as they come.
 
-    Raises UsageError, naming the line of a bad row, and NotFoundError.
+    PATH may lie on a hub, as hub:OWNER/NAME. Raises UsageError, naming the line of a bad row, and NotFoundError; of a
+    hub AuthError and ProviderError, too.
     """
     name, _, path = source.partition(":")
     if name in NAMED:
-        found = read(name, Path(path) if path else None)
-    elif Path(source).suffix or Path(source).exists():
+        found = chain.from_iterable(read(name, file) for file in _files(path)) if path else read(name, None)
+    elif source.startswith(hub.PREFIX) or Path(source).suffix or Path(source).exists():
         names = fields or Fields()
-        every = enumerate(rows(Path(source)), 1)
+        every = enumerate(chain.from_iterable(map(rows, _files(source))), 1)
         found = (item_of(row, where, number, names, kind) for number, (where, row) in every)
     else:
         near = get_close_matches(name, NAMED, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMED)}"
         raise NotFoundError(f'no data set is called "{name}", and no file: {hint}')
     return _distinct(found, source)
+
+
+def _files(path: str) -> list[Path]:
+    return hub.files(path) if path.startswith(hub.PREFIX) else [Path(path)]
 
 
 def chosen(
