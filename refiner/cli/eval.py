@@ -104,8 +104,8 @@ def rm(context: Context, names: tuple[str, ...], yes: bool) -> None:
 def say(context: Context, results: "Results", *, items: bool = False) -> None:
     """Print an eval as `eval show` does, and as `eval run` does at its end."""
     from refiner.cli.progress import short, spent
-    from refiner.evals.arms import tallies, verdicts
-    from refiner.evals.statistics import mcnemar, wilson
+    from refiner.evals.arms import rights, tallies, verdicts
+    from refiner.evals.repeated import gains, pooled, sign_flip
 
     row = results.eval
     arms = tallies(results)
@@ -125,23 +125,28 @@ def say(context: Context, results: "Results", *, items: bool = False) -> None:
         output.text(
             "control   none (--no-control): nothing says what the same calls would have done without refinement"
         )
-    table = []
+    table, found = [], rights(results)
+    ours = found.get("refined", {})
     for arm, tally in arms.items():
-        judged = tally.judged
-        interval = wilson(tally.right, judged)
+        judged, theirs = tally.judged, found.get(arm, {})
+        share = pooled(theirs.values())
+        both = ours.keys() & theirs.keys()
+        p = sign_flip(gains([ours[item] for item in both], [theirs[item] for item in both]))
         table.append(
             (
                 arm,
-                f"{tally.right / judged:.1%}" if judged else "–",
-                f"{interval.low:.1%}–{interval.high:.1%}" if judged else "–",
+                f"{share.share:.1%}" if share.share is not None else "–",
+                f"{share.interval.low:.1%}–{share.interval.high:.1%}" if judged else "–",
                 f"{tally.right} of {judged}",
                 tally.failed or "",
                 "" if arm == "refined" else f"+{tally.gained} −{tally.lost}",
-                "" if arm == "refined" else f"{mcnemar(tally.gained, tally.lost):.2g}",
+                "" if arm == "refined" else f"{p:.2g}",
                 f"{tally.usage.calls / judged:.2f}" if judged else "–",
                 short(round(tally.usage.tokens / judged)) if judged else "–",
             )
         )
+    if not found and row.over:
+        output.text(f"right     nothing says what is: `refiner eval judge {row.id}` compares the refined answers")
     output.table(("ARM", "RIGHT", "95 %", "ITEMS", "FAILED", "REFINED", "P", "CALLS", "TOKENS"), table)
     if items:
         _items(results, {id(one): verdicts(one, row.vote) for one in results.answered})

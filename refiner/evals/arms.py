@@ -159,3 +159,13 @@ def tallies(results: Results) -> Mapping[Arm, Tally]:
                     tally.gained += refined > verdict.right
                     tally.lost += refined < verdict.right
     return found
+
+
+def rights(results: Results) -> Mapping[Arm, Mapping[str, list[bool]]]:
+    """Right or not by item, each replicate with an outcome."""
+    found: dict[Arm, dict[str, list[bool]]] = {}
+    for answered in results.answered:
+        for arm, verdict in verdicts(answered, results.eval.vote).items():
+            if verdict.right is not None:
+                found.setdefault(arm, {}).setdefault(answered.item.id, []).append(verdict.right)
+    return found
