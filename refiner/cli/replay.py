@@ -74,7 +74,7 @@ def _read(context: Context, source: str) -> Iterator["Trajectory"]:
         return read_trajectories(path)
 
     async def found(store: "SqlStore") -> "list[Trajectory]":
-        if source.startswith("e-"):
+        if source.startswith("e-") or (source == "@" and await _eval_is_latest(store)):
             return await of_eval(store, await store.evals.find(source))
         run = await store.find(source)
         return [trajectory(run, await store.events(run))]
@@ -83,6 +83,11 @@ def _read(context: Context, source: str) -> Iterator["Trajectory"]:
         return iter(stored(context, found))
     except NotFoundError as error:
         raise NotFoundError(f"{error}; nor is there a file of that name") from None
+
+
+async def _eval_is_latest(store: "SqlStore") -> bool:
+    evals, runs = await store.evals.rows(1), await store.runs(1)
+    return bool(evals) and (not runs or evals[0].created_at > runs[0].created_at)
 
 
 def _rules(

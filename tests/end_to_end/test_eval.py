@@ -72,7 +72,7 @@ def test_a_strategy_and_its_controls(refiner: Program, scripted: Scripted, sums:
         assert tokens["same-tokens"] <= tokens["refined"] < one_more
     assert "q5" in refiner("eval", "show", "@", "--items").out
     asked = len(scripted.asked)
-    rules = refiner("replay", done.json["id"], "--vote", "first", "--vote", "last", "--json").json["rules"]
+    rules = refiner("replay", "@", "--vote", "first", "--vote", "last", "--json").json["rules"]
     assert [(rule["accuracy"], rule["repaired"]) for rule in rules] == [(0.5, 0), (5 / 6, 2)]
     assert len(scripted.asked) == asked
     assert refiner("run", "list", "--json").json == []

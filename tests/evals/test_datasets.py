@@ -161,7 +161,7 @@ def test_kinds_are_guessed_or_told(write: Write) -> None:
     [
         ([{"question": "2+2?"}], "set.jsonl", ":1: 1 has no gold answer"),
         ([QUESTIONS[0], {"answer": 1}], "set.jsonl", ':2: no question in column "question"; there are answer'),
-        ([QUESTIONS[0], QUESTIONS[0]], "set.jsonl", 'two items have the id "q0"'),
+        ([QUESTIONS[0], QUESTIONS[0]], "set.jsonl", ':2: an item before it has the id "q0"'),
         ([{"question": "?", "choices": ["x", "y"], "answer": "C"}], "set.jsonl", ":1: the answer 'C' of 1 is none of"),
         ([{"question": "?", "choices": ["x", "y"], "answer": 2}], "set.jsonl", ":1: the answer '2' of 1 is none of"),
         ([{"question": "?", "choices": ["x", " "], "answer": "A"}], "set.jsonl", ":1: choice B is empty"),

@@ -117,7 +117,7 @@ def made(
         )
     gold = "" if answer is None else str(answer).strip()
     if not gold:
-        raise UsageError(f"{where}: {id} has no gold answer")
+        raise UsageError(f"{where}: {id} has no gold answer: --map answer=- says that there is none")
     if choices:
         label = _label(answer, choices)
         if label is None:

@@ -24,16 +24,17 @@ def items(source: str, fields: Fields | None = None, kind: Kind | None = None) -
     """
     name, _, path = source.partition(":")
     if name in NAMED:
-        found = chain.from_iterable(read(name, file) for file in _files(path)) if path else read(name, None)
+        read_in = chain.from_iterable(read(name, file) for file in _files(path)) if path else read(name, None)
+        found = ((source, item) for item in read_in)
     elif source.startswith(hub.PREFIX) or Path(source).suffix or Path(source).exists():
         names = fields or Fields()
         every = enumerate(chain.from_iterable(map(rows, _files(source))), 1)
-        found = (item_of(row, where, number, names, kind) for number, (where, row) in every)
+        found = ((where, item_of(row, where, number, names, kind)) for number, (where, row) in every)
     else:
         near = get_close_matches(name, NAMED, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMED)}"
         raise NotFoundError(f'no data set is called "{name}", and no file: {hint}')
-    return _distinct(found, source)
+    return _distinct(found)
 
 
 def _files(path: str) -> list[Path]:
@@ -71,10 +72,10 @@ def _rank(item: Item, seed: int) -> bytes:
     return blake2b(f"{seed}/{item.id}".encode(), digest_size=8).digest()
 
 
-def _distinct(every: Iterable[Item], source: str) -> Iterator[Item]:
+def _distinct(found: Iterable[tuple[str, Item]]) -> Iterator[Item]:
     seen = set[str]()
-    for item in every:
+    for where, item in found:
         if item.id in seen:
-            raise UsageError(f'{source}: two items have the id "{item.id}"')
+            raise UsageError(f'{where}: an item before it has the id "{item.id}"')
         seen.add(item.id)
         yield item

@@ -113,9 +113,10 @@ def _flips(axes: "Axes", arm: ArmFigures) -> None:
         axes.bar(at, heights, color=color, label=label, width=0.6)
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_xticks(at)
+    axes.set_xlim(at[0] - 1, at[-1] + 1)
     axes.set_xlabel("iteration")
     axes.set_ylabel("answers")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 
 
 def _bars(value: float, interval: Interval) -> list[list[float]]:
