@@ -75,7 +75,7 @@ def _key(env: Env, keys: int) -> Figure:
 def _stream(env: Env) -> Figure:
     with _watched("stream", env) as (shown, _):
         shown.press("2")
-        shown.seconds_to("being written")
+        shown.seconds_to("▌")
         used, began = shown.processor, time.perf_counter()
         time.sleep(SECONDS)
         share = (shown.processor - used) / (time.perf_counter() - began)

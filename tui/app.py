@@ -46,7 +46,7 @@ class RefinerApp(App[None]):
     """
 
     TITLE = "refiner"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (Textual declares it so)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (Textual declares it so)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p,colon", "command_palette", "Go to", id="palette", tooltip="Go anywhere, do anything"),
         *(

@@ -1,9 +1,12 @@
 """What can be done with the texts of a run: edited, forked with, copied, looked at, written to a file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
+from textual.widgets import Tree
+from textual.widgets.tree import TreeNode
 
 from refiner.domain.errors import RefinerError
 from refiner.domain.run import Rewrite
@@ -13,6 +16,8 @@ from refiner.tui.editor import edited
 from refiner.tui.screens.edit import EditScreen
 from refiner.tui.screens.fields import Field, FieldsScreen
 from refiner.tui.steering import asked, tried
+from refiner.tui.widgets.calls import Calls
+from refiner.tui.widgets.diff import Diff
 
 if TYPE_CHECKING:
     from refiner.tui.screens.run import RunScreen
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 ON_TEXTS = (
     Binding("e", "edit", "Edit", id="edit", tooltip="Edit or veto the critique before it is used; the run waits"),
     Binding("f", "fork", "Fork", id="fork", tooltip="Begin a new run here, with another text", show=False),
-    Binding("y", "copy", "Copy", id="copy", tooltip="Copy what the open tab shows, else the answer", show=False),
+    Binding("y", "copy", "Copy", id="copy", tooltip="Copy what the open tab shows", show=False),
     Binding("o", "view", "$EDITOR", id="view", tooltip="Look at the same in $EDITOR", show=False),
     Binding("w", "write", "Write", id="write", tooltip="Write the answer to a file", show=False),
 )
@@ -177,10 +182,22 @@ def _is_code(screen: "RunScreen") -> bool:
 def _open(screen: "RunScreen") -> tuple[str, str]:
     """The text of the open tab, and its name."""
     step = screen.row.step if screen.row else None
-    if screen.tab == "critique":
-        return "critique", step.evaluation.critique if step and step.evaluation else ""
-    if screen.tab == "gradient":
-        return "gradient", step.gradient.text if step and step.gradient else ""
-    if step is None:
-        step = screen.model.best
+    match screen.tab:
+        case "critique":
+            return "critique", step.evaluation.critique if step and step.evaluation else ""
+        case "gradient":
+            return "gradient", step.gradient.text if step and step.gradient else ""
+        case "calls-tab":
+            return "call", screen.query_one(Calls).text
+        case "tests" | "graph" as name:
+            return name, "\n".join(_outline(screen.query_one(f"#{name}").query_one(Tree).root))
+        case "diff" if text := screen.query_one(Diff).text:
+            return "diff", text
+    step = step or screen.model.best
     return "answer", step.candidate.text if step else ""
+
+
+def _outline(node: TreeNode[None], depth: int = 0) -> Iterator[str]:
+    for child in node.children:
+        yield "  " * depth + str(child.label)
+        yield from _outline(child, depth + 1)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,9 @@ from refiner.cli.options import Context, common
 from refiner.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from refiner.tui.source import Source
+    from collections.abc import Mapping
+
+    from refiner.tui.source import Sketch, Source
 
 
 @click.command()
@@ -53,12 +55,17 @@ def _served(context: Context, run: str | None, port: int) -> int:
     return 0
 
 
+def _read(sketch: "Sketch") -> "Mapping[str, Any]":
+    from refiner.cli.sketching import body_of
+
+    return body_of(sketch)
+
+
 def _source(context: Context) -> "Source":
     from refiner.cli.looking import Database
-    from refiner.cli.sketching import body_of
     from refiner.client.client import Client
     from refiner.tui.nearest import Nearest
     from refiner.tui.service import Service
 
     holds = context.settings.tui.hold
-    return Nearest(Service(Client(context.paths.socket), body_of, holds), Database(context.paths, holds))
+    return Nearest(Service(Client(context.paths.socket), _read, holds), Database(context.paths, holds))

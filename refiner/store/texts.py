@@ -3,9 +3,10 @@
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from importlib import import_module
 
 from sqlalchemy import Connection, Executable, bindparam, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from refiner.store import tables
 
@@ -19,10 +20,14 @@ _AMONG = tables.texts.c.digest.in_(bindparam("digests", expanding=True))
 _KNOWN = select(tables.texts.c.digest).where(_AMONG)
 _LOAD = select(tables.texts).where(_AMONG)
 _ADD = insert(tables.texts)
-_USE: dict[str, Executable] = {
-    "sqlite": sqlite.insert(tables.uses).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(tables.uses).on_conflict_do_nothing(),
-}
+
+
+@cache
+def _use(dialect: str) -> Executable:
+    # What one database needs is not loaded where it is another.
+    sql = import_module(f"sqlalchemy.dialects.{dialect}")
+    added: Executable = sql.insert(tables.uses).on_conflict_do_nothing()
+    return added
 
 
 class Texts:
@@ -51,7 +56,7 @@ class Texts:
             connection.execute(_ADD, new)
         if self._uses:
             uses = [{"run_id": run, "digest": digest} for run, digest in sorted(self._uses)]
-            connection.execute(_USE[connection.dialect.name], uses)
+            connection.execute(_use(connection.dialect.name), uses)
 
 
 def digest_of(text: str) -> str:

@@ -36,7 +36,9 @@ async def draw() -> None:
         await settled(pilot)
         save(pilot, "runs")
     await draw_run("run", mended().events, "1")
-    await draw_run("critique", writing("The sum of an empty list is 0, and the candidate retur"), "2")
+    await draw_run(
+        "critique", writing("The sea is not dry, and nothing is said of its colour. Say that it is wide, and na"), "2"
+    )
 
 
 async def draw_run(name: str, events: Sequence[Heard], key: str) -> None:

@@ -175,6 +175,23 @@ async def test_the_text_of_the_open_tab_is_copied() -> None:
         assert pilot.app.clipboard == CRITIQUE
 
 
+async def test_what_a_tab_shows_is_what_is_copied() -> None:
+    source = told((), mended().events)
+    async with playing(source) as pilot:
+        await opened(pilot, source, mended().events)
+        shown = {
+            "1": "+    return sum(xs)",
+            "4": "tests: 2 of 2 passed",
+            "6": "── reply",
+            "7": "gradient  Take the sum.",
+        }
+        for tab, text in shown.items():
+            await pilot.press(tab)
+            await settled(pilot)
+            await pilot.press("y")
+            assert text in pilot.app.clipboard
+
+
 @pytest.fixture
 def editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], str]:
     """What an editor was shown, that keeps it and tries to write something else; its terminal is none."""

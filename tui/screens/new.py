@@ -1,6 +1,7 @@
 """The form of a new run: what it will cost is told before anything is spent."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Label, Select, Static, TextArea
 
@@ -102,8 +104,9 @@ class NewScreen(ModalScreen[str | None]):
     async def forecast(self, pause: float = 0.0) -> None:
         """Tell what it will cost, or what is wrong."""
         await anyio.sleep(pause)
-        if self.sketch.task.strip() or self.sketch.file or not pause:
-            await self._planned(quiet=not pause)
+        with suppress(NoMatches):  # the form may be left meanwhile
+            if self.sketch.task.strip() or self.sketch.file or not pause:
+                await self._planned(quiet=not pause)
 
     async def _planned(self, *, quiet: bool = False) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
         """The body and its plan, which is shown; None where a field is wrong. quiet: of an empty form."""

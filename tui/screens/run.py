@@ -1,7 +1,7 @@
 """One run: its iterations, what they cost, and all that was said."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import ClassVar
 
 import anyio
@@ -9,6 +9,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
+from textual.events import ScreenResume
 from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Footer, Sparkline, TabbedContent, TabPane
@@ -34,6 +35,9 @@ from refiner.tui.widgets.words import Words
 
 FRAME = 0.15
 """Seconds between two pictures of a run, however fast it tells."""
+
+REST = 0.1
+"""Seconds that the cursor rests on an iteration until it is shown: a diff takes longer than a key."""
 
 TICK = 1.0
 """Seconds between two pictures of a run that tells nothing."""
@@ -62,11 +66,13 @@ class RunScreen(Screen[None]):
         #right { width: 3fr; border-left: solid $panel; }
         #scores { height: 2; margin: 0 1; display: none; &.-shown { display: block; } }
         TabPane { padding: 0; }
+        ContentTab { padding: 0 0 0 1; }
         &.-narrow {
             #parts { layout: vertical; }
             #left { width: 1fr; height: 2fr; }
             #right { width: 1fr; height: 3fr; border-left: none; }
             #scores { display: none; }
+            Gauges, Votes { height: 1; }
         }
     }
     """
@@ -78,6 +84,9 @@ class RunScreen(Screen[None]):
         self.source = source
         self._beat = [0]
         self._wants = False
+        self._drawn = RunModel()
+        self._moves = 0
+        self._moving = False
         self.run = run
 
     def compose(self) -> ComposeResult:
@@ -131,14 +140,27 @@ class RunScreen(Screen[None]):
 
     def _tick(self) -> None:
         """The clock of a run that is under way."""
-        if self.model.state.status == "running":
+        if self.is_current and self.model.state.status == "running":
             self._beat[0] += 1
             self.query_one(Gauges).draw()
             self.query_one("#iterations").refresh()
 
-    async def watch_model(self, model: RunModel) -> None:
-        if not self.is_mounted:
+    async def watch_model(self) -> None:
+        await self._draw()
+
+    @on(ScreenResume)
+    async def _draw(self) -> None:
+        """Draw what has changed since it was last drawn; nothing while another screen is on top."""
+        model, drawn = self.model, self._drawn
+        if not self.is_mounted or not self.is_current:
             return
+        self._drawn = model
+        if (model.last, model.writing.keys()) != (drawn.last, drawn.writing.keys()):
+            self._draw_rows(model)
+        if not self._moving:
+            await self._show()
+
+    def _draw_rows(self, model: RunModel) -> None:
         title = model.state.plan.task.title if model.state.plan else ""
         stop = f": {model.state.finished.stop.detail}" if model.state.finished else ""
         self.query_one(Bar).told = f"{model.phase}{stop} · {title}"
@@ -146,11 +168,12 @@ class RunScreen(Screen[None]):
         scores.data = model.scores
         scores.set_class(len(model.scores) > 1, "-shown")
         self.query_one("#iterations", Table).fill(model.rows, follow=True)
-        await self._show()
         self._offer()
 
     async def _show(self) -> None:
         """Draw the tab that is open."""
+        if not self.is_current:
+            return
         row, model, right = self.row, self.model, self.query_one("#right", TabbedContent)
         step = row.step if row else None
         match right.active:
@@ -241,7 +264,13 @@ class RunScreen(Screen[None]):
 
     @on(Table.Moved, "#iterations")
     def _moved(self) -> None:
-        self.call_after_refresh(self._show)  # the cursor moves at once; a diff takes longer
+        self._moves, self._moving = self._moves + 1, True
+        self.set_timer(REST, partial(self._rested, self._moves))
+
+    def _rested(self, moves: int) -> None:
+        if moves == self._moves:
+            self._moving = False
+            self.call_next(self._show)
 
     @on(TabbedContent.TabActivated)
     async def _activated(self) -> None:

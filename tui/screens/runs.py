@@ -8,6 +8,7 @@ import anyio
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import ScreenResume
 from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
@@ -153,8 +154,14 @@ class RunsScreen(Screen[None]):
     def watch_order(self) -> None:
         self._fill()
 
+    @on(ScreenResume)
+    def _resumed(self) -> None:
+        if self.runs:
+            self._fill()
+
     def _fill(self) -> None:
-        if not self.is_mounted:
+        """Fill the table; nothing while another screen is on top."""
+        if not self.is_mounted or not self.is_current:
             return
         rows = listed(self.runs.values(), self.words, self.order)
         live = sum(row.status in UNDER_WAY for row in rows)

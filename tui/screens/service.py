@@ -84,7 +84,7 @@ class ServiceScreen(Screen[None]):
             yield Table(QUEUE, lambda each: each.id, id="queue")
             yield Table(PROVIDERS, lambda each: each.model, id="providers")
             yield Table(SCHEDULES, lambda each: each.name, id="schedules")
-            yield Words(id="log", can_focus=True)
+            yield Words(id="log")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:

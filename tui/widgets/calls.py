@@ -41,6 +41,7 @@ class Calls(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._told: Call | None = None
+        self.text = ""
 
     def compose(self) -> ComposeResult:
         yield Table(COLUMNS, name_of, id="calls")
@@ -62,4 +63,5 @@ class Calls(Vertical):
             parts.append(f"── failed\n{call.error}")
         elif call:
             parts.append(f"── reply\n{call.reply.text if call.reply else 'not there yet'}")
-        self.query_one(Words).show("\n\n".join(parts), call.model if call else "no call yet")
+        self.text = "\n\n".join(parts)
+        self.query_one(Words).show(self.text, call.model if call else "no call yet")

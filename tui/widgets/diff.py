@@ -1,9 +1,10 @@
 """What changed between two versions of the answer."""
 
+from difflib import unified_diff
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
-from textual_diff_view import DiffView
 
 from refiner.domain.harmless import clean
 from refiner.domain.run_model import Row, RunModel
@@ -22,7 +23,7 @@ class Diff(VerticalScroll):
         super().__init__()
         self.base: str | None = None
         self.split: bool | None = None
-        self._shown: object = None
+        self._shown: tuple[str, tuple[str, str], tuple[str, str], bool | None] = "", ("", ""), ("", ""), None
 
     def compose(self) -> ComposeResult:
         yield Static(markup=False)
@@ -48,6 +49,12 @@ class Diff(VerticalScroll):
         else:
             await self._draw("", runs, (texts[0] or "", texts[1] or ""), kind)
 
+    @property
+    def text(self) -> str:
+        """The same as a unified diff; blank where nothing is compared."""
+        _, names, texts, _ = self._shown
+        return "\n".join(unified_diff(texts[0].splitlines(), texts[1].splitlines(), *names, lineterm=""))
+
     def turn(self) -> None:
         """Side by side, unified, or as there is room, in turn."""
         self.split = {None: True, True: False, False: None}[self.split]
@@ -61,6 +68,8 @@ class Diff(VerticalScroll):
         self._shown = shown
         same = texts[0] == texts[1]
         self.query_one(Static).update(said or ("the two are the same" if same else f"{names[0]} → {names[1]}"))
+        from textual_diff_view import DiffView  # not before it is needed: it takes time that the first picture has not
+
         await self.query(DiffView).remove()
         if not same:
             end = "py" if kind is Kind.CODE else "txt"

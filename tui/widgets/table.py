@@ -216,7 +216,9 @@ class Table(ScrollView, Generic[T], can_focus=True):
     ) -> Strip:
         segments = [Segment("▌" if name in self.marked else " ", style)]
         for (column, room), cell in zip(widths, cells, strict=True):
-            toned = style if cell.tone == "plain" else style + Style(color=self._style(cell.tone).color)
+            toned = (
+                style if cell.tone == "plain" or style.reverse else style + Style(color=self._style(cell.tone).color)
+            )
             segments += [Segment(_fitted(line(cell.text), room, right=column.right), toned), Segment(" ", style)]
         return Strip(segments).adjust_cell_length(width, style)
 
@@ -240,7 +242,8 @@ class Table(ScrollView, Generic[T], can_focus=True):
             self.scroll_to(y=at, animate=False, force=True)
         elif at >= top + height:
             self.scroll_to(y=at - height + 1, animate=False, force=True)
-        self.refresh()
+        self.refresh_lines(before + 1)
+        self.refresh_lines(at + 1)
         if self._rows and before != at:
             self.post_message(self.Moved(self, self._names[at]))
 
