@@ -15,7 +15,7 @@ from refiner.cli.stored import stored
 from refiner.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from refiner.domain.run import Control, Limits
+    from refiner.domain.run import Control, Limits, Rewrite
     from refiner.store.sql import SqlStore
 
 _RUN = click.argument("run", metavar="RUN")
@@ -158,7 +158,47 @@ def fork(
     return resumed(context, stored(context, made), jsonl=jsonl)
 
 
-COMMANDS = (resume, pause, stop, cancel, budget, watch, fork)
+@click.command()
+@_RUN
+@click.option("--seconds", type=click.FloatRange(0), metavar="N", help="At the most; tui.hold where it is not said.")
+@common
+def hold(context: Context, run: str, seconds: float | None) -> None:
+    """Let the next critique of a live RUN wait before it is used, so that `run edit` can change it."""
+    from refiner.domain.run import Limits
+
+    _ask(context, run, "hold", Limits(seconds=context.settings.tui.hold if seconds is None else seconds))
+
+
+@click.command()
+@_RUN
+@click.argument("critique", metavar="TEXT|FILE")
+@common
+def edit(context: Context, run: str, critique: str) -> None:
+    """Put another CRITIQUE in the place of the one that waits in a held or paused RUN; a blank one is a veto."""
+    from refiner.domain.run import Rewrite
+    from refiner.domain.run_model import model_of
+
+    async def waiting(store: "SqlStore") -> Rewrite:
+        model = model_of(await store.events(await store.find(run)))
+        state = model.state
+        open_ = (
+            filter(None, map(model.critique, sorted(state.chains))) if state.held or state.status == "paused" else ()
+        )
+        said = next((each for each in open_ if state.held is None or each.at == state.held[0]), None)
+        if said is None:
+            raise UsageError(f"no critique waits in run {run}: `refiner run hold` lets the next one wait")
+        return Rewrite(said.chain, int(said.at.partition("/")[2]), _text(critique))
+
+    _ask(context, run, "edit", stored(context, waiting))
+
+
+COMMANDS = (resume, pause, stop, cancel, budget, hold, edit, watch, fork)
+
+_TO = {
+    "budget": "keep to its new budget",
+    "hold": "wait with its next critique",
+    "edit": "use the edited critique",
+}
 
 
 def _text(word: str) -> str:
@@ -171,10 +211,10 @@ def _text(word: str) -> str:
         raise UsageError(f"{word} is not UTF-8") from error
 
 
-def _ask(context: Context, run: str, control: "Control", limits: "Limits | None" = None) -> None:
+def _ask(context: Context, run: str, control: "Control", told: "Limits | Rewrite | None" = None) -> None:
     async def asked(store: "SqlStore") -> str:
         name = await store.find(run)
-        await store.ask(name, control, getpass.getuser(), limits)
+        await store.ask(name, control, getpass.getuser(), told)
         return name
 
     _say(context, stored(context, asked), control)
@@ -183,4 +223,4 @@ def _ask(context: Context, run: str, control: "Control", limits: "Limits | None"
 def _say(context: Context, run: str, control: "Control") -> None:
     if context.json:
         output.json_line({"id": run, "asked": control})
-    context.note(f"asked run {run} to {'keep to its new budget' if control == 'budget' else control}")
+    context.note(f"asked run {run} to {_TO.get(control, control)}")

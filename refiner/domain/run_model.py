@@ -210,8 +210,7 @@ class RunModel:
     def seconds(self, now: datetime) -> float:
         """Time at work until now."""
         state = self.state
-        running = state.status == "running" and state.at is not None
-        return state.seconds + (max(0.0, (now - state.at).total_seconds()) if running and state.at else 0.0)
+        return state.seconds + (max(0.0, (now - state.at).total_seconds()) if state.works and state.at else 0.0)
 
     def critique(self, chain: int) -> Evaluation | None:
         """The critique of a chain that is not in use yet, and so can be edited."""

@@ -99,7 +99,7 @@ class RunState:
     chains maps a chain's number to its state. usage counts finished calls and what failed ones are booked at, answered
     the finished ones alone; under_way maps the place of each call that is out to the most it can use. heard is the last
     word that the run was told. hold: seconds that the next critique waits; held: chain/iteration of the one that does,
-    and those. seconds is time spent running, from event to event, without pauses and interruptions.
+    and those. seconds is time spent running, from event to event, without pauses, holds and interruptions.
     """
 
     plan: Plan | None = None
@@ -123,6 +123,11 @@ class RunState:
         return self.chains.get(number, ChainState())
 
     @property
+    def works(self) -> bool:
+        """Whether its clock goes: it waits for nobody."""
+        return self.status == "running" and self.held is None
+
+    @property
     def answer(self) -> Step | None:
         """The step whose candidate was selected as the answer."""
         if self.selected is None:
@@ -133,8 +138,8 @@ class RunState:
 def apply(state: RunState, recorded: Recorded) -> RunState:
     """The state after one more event."""
     gap = (recorded.at - state.at).total_seconds() if state.at else 0.0
-    running = state.status == "running" and not isinstance(recorded.event, RunResumed)
-    seconds = state.seconds + (max(0.0, gap) if running else 0.0)
+    works = state.works and not isinstance(recorded.event, RunResumed)
+    seconds = state.seconds + (max(0.0, gap) if works else 0.0)
     return replace(state, at=recorded.at, seconds=seconds, **_change(state, recorded))
 
 
@@ -195,7 +200,7 @@ def _told(state: RunState, word: Word) -> dict[str, Any]:
         case "pause":
             return {"status": "paused"}
         case "resume":
-            return {"status": "running", **_LET_GO}
+            return {"status": "running", "held": None}
         case "hold" if word.limits is not None:
             return {"hold": word.limits.seconds}
         case "edit" if (

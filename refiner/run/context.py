@@ -1,8 +1,8 @@
 """The one door for effects: reserve, look up, act, commit, settle, publish."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -23,10 +23,10 @@ from refiner.domain.events import (
     Event,
     Executed,
     Note,
-    Steered,
 )
-from refiner.domain.run import Plan, Stop, StopReason, Verdict, Word
+from refiner.domain.run import Plan, Stop, StopReason
 from refiner.domain.state import RunState
+from refiner.run.critiques import Critiques, Read
 from refiner.run.journal import Journal
 from refiner.run.ledger import ExhaustedError, Ledger
 
@@ -35,16 +35,6 @@ GRACE = 5.0
 
 T = TypeVar("T")
 Policy = Callable[[RunState, int], Stop | None]
-Read = Callable[[str], Verdict]
-
-
-@dataclass(slots=True)
-class Open:
-    """A critique that is not in use yet; read: what another one in its place comes to."""
-
-    evaluation: Evaluation
-    read: Read
-    done: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +79,7 @@ class RunContext:
         steps = (step for chain in self.state.chains.values() for step in chain.steps)
         self.answers = list(dict.fromkeys(step.candidate.parsed for step in steps if step.candidate.parsed is not None))
         self.comparing = anyio.Lock()
-        self._hold: float | None = None
-        self._open: dict[str, Open] = {}
-        self._editing = anyio.Lock()
+        self.critiques = Critiques(journal)
         self._deadline = self._end()
 
     @property
@@ -136,52 +124,21 @@ class RunContext:
         """Go on after a pause, which does not count as time of the run."""
         self._deadline = self._end()
         self._going.set()
-        self._hold = None
-        for critique in self._open.values():
-            critique.done.set()
-
-    def hold(self, seconds: float) -> None:
-        """Wait for so long with the next critique before it is used, or until it is edited, or `go_on`."""
-        self._hold = seconds
+        self.critiques.let_go()
 
     async def criticised(self, evaluation: Evaluation, read: Read) -> Evaluation:
         """Record a critique and give what is to be used: while the run is paused or held, somebody may edit it.
 
-        An edit before a crash stands. To be held counts as time of the run.
+        What it waits for that does not count as time of the run.
         """
-        await self.record(evaluation)
-        past = self.state.chain(evaluation.chain).steps[evaluation.index].evaluation
-        if past is not None and past.edit is not None and past.at == evaluation.at:
-            evaluation = past
-        critique = self._open[evaluation.at] = Open(evaluation, read)
-        if self._hold is not None and not self._interrupted:
-            seconds, self._hold = self._hold, None
-            with anyio.CancelScope(deadline=min(self._deadline, anyio.current_time() + seconds)) as scope:
-                self._scopes[scope] = False
-                try:
-                    await critique.done.wait()
-                finally:
-                    del self._scopes[scope]
+        critique, seconds = await self.critiques.opened(evaluation, read)
+        if seconds is not None and not self._interrupted:
+            with self._scope(anyio.current_time() + seconds):
+                await critique.done.wait()
+            self._deadline = self._end()
         if not self._going.is_set():
             await self._going.wait()
-        async with self._editing:
-            return self._open.pop(evaluation.at).evaluation
-
-    async def edit(self, word: Word) -> None:
-        """Put what the word says in a critique's place, recorded together with it; one that is in use stays."""
-        rewrite = word.rewrite
-        assert rewrite is not None  # noqa: S101
-        place = f"{rewrite.chain}/{rewrite.iteration}"
-        async with self._editing:
-            if (critique := self._open.get(place)) is None:
-                late = Note(f"the edit of critique {place} came too late: it is not waiting to be used")
-                await self.record(Steered(word), *([] if late.text in self.state.notes else [late]))
-                return
-            verdict = critique.read(rewrite.critique)
-            edited = replace(critique.evaluation, critique=rewrite.critique, verdict=verdict, edit=word.number)
-            await self.record(Steered(word), edited)
-            critique.evaluation = edited
-            critique.done.set()
+        return await self.critiques.used(critique)
 
     def rebudget(self) -> None:
         """Keep to the limits that the plan has now."""
@@ -191,6 +148,16 @@ class RunContext:
     def _end(self) -> float:
         seconds = self.plan.limits.seconds
         return float("inf") if seconds is None else anyio.current_time() + seconds - self.state.seconds
+
+    @contextmanager
+    def _scope(self, deadline: float, *, under_way: bool = False) -> Iterator[anyio.CancelScope]:
+        """What an interruption ends, at once or, when it is under way, after its grace."""
+        with anyio.CancelScope(deadline=deadline) as scope:
+            self._scopes[scope] = under_way
+            try:
+                yield scope
+            finally:
+                del self._scopes[scope]
 
     async def _door(self) -> None:
         """Wait out a pause. Raises ExhaustedError when the run was told to stop."""
@@ -224,12 +191,8 @@ class RunContext:
         request = self._request(key, role, messages, temperature, prediction)
         if most is not None:
             request = replace(request, max_output_tokens=min(request.max_output_tokens, most))
-        with anyio.CancelScope(deadline=self._deadline) as scope:
-            self._scopes[scope] = False
-            try:
-                return await self._retried(key, role, request, scope)
-            finally:
-                del self._scopes[scope]
+        with self._scope(self._deadline) as scope:
+            return await self._retried(key, role, request, scope)
         raise ExhaustedError(self._over)
 
     async def execute(self, chain: int, index: int, source: str, suite: Suite, against: str = "tests") -> Execution:
@@ -265,12 +228,8 @@ class RunContext:
     async def _effect(self, work: Callable[[Judge], Awaitable[T]]) -> T:
         assert self._judge is not None  # noqa: S101
         await self._door()
-        with anyio.CancelScope(deadline=self._deadline) as scope:
-            self._scopes[scope] = True
-            try:
-                return await work(self._judge)
-            finally:
-                del self._scopes[scope]
+        with self._scope(self._deadline, under_way=True):
+            return await work(self._judge)
         raise ExhaustedError(self._over)
 
     @property

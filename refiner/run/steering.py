@@ -58,7 +58,7 @@ class Steering:
     async def hear(self, context: RunContext, word: Word) -> None:
         """Do what the word says, and record it first."""
         if word.control == "edit":
-            await context.edit(word)
+            await context.critiques.edit(word)
             return
         await context.record(Steered(word))
         by = f"asked for by {word.who}"
@@ -68,7 +68,7 @@ class Steering:
             case "resume":
                 context.go_on()
             case "hold" if word.limits and word.limits.seconds is not None:
-                context.hold(word.limits.seconds)
+                context.critiques.hold(word.limits.seconds)
             case "budget":
                 context.rebudget()
             case "stop":

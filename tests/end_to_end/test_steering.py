@@ -21,12 +21,12 @@ class At:
         return mending(asked)
 
 
-def heard(refiner: Program, *words: str) -> None:
-    """Say something to the latest run, and wait until it has heard it."""
+def heard(refiner: Program, *words: str, before: int = 0) -> None:
+    """Say something to the latest run, and wait until it has heard it. before: words that it has heard already."""
     done = refiner("run", words[0], "@", *words[1:])
     assert done.code == 0, done.err
     assert "asked run r-" in done.err
-    while all(event["type"] != "steered" for event in refiner("run", "export", "@").events):
+    while sum(event["type"] == "steered" for event in refiner("run", "export", "@").events) == before:
         pass
 
 
@@ -60,6 +60,17 @@ def test_a_lower_budget_ends_a_live_run(refiner: Program, scripted: Scripted) ->
     scripted.script = At("draft", lambda: heard(refiner, "budget", "--max-calls", "1"))
     done = refiner("solve", QUESTION, "-s", "textgrad", "--json").json
     assert (done["stop"]["reason"], done["usage"]["calls"]) == ("calls", 1)
+
+
+def test_a_critique_that_is_held_is_edited(refiner: Program, scripted: Scripted) -> None:
+    scripted.script = At("draft", lambda: heard(refiner, "hold", "--seconds", "3600"))
+    process = refiner.start("solve", QUESTION, "-s", "textgrad")
+    while all(event["type"] != "evaluation" for event in refiner("run", "export", "@").events):
+        pass
+    heard(refiner, "edit", "Say what nobody has said.\nVerdict: flawed", before=1)
+    assert process.wait().code == 0
+    assert "Say what nobody has said." in next(asked.last for asked in scripted.asked if phase(asked) == "gradient")
+    assert "no critique waits" in refiner("run", "edit", "@", "Too late.").error
 
 
 def test_a_fork_begins_where_the_other_was(refiner: Program, scripted: Scripted, tmp_path: Path) -> None:

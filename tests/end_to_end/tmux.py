@@ -26,12 +26,13 @@ class Terminal:
         """Keys as tmux names them: p, Enter, C-c."""
         self._tmux("send-keys", *keys)
 
-    def shows(self, pattern: str) -> None:
-        """Wait until the screen shows what the pattern finds."""
-        while not re.search(pattern, screen := self._tmux("capture-pane", "-p")):
+    def shows(self, pattern: str) -> str:
+        """Wait until the screen shows what the pattern finds, and give that."""
+        while not (found := re.search(pattern, screen := self._tmux("capture-pane", "-p"))):
             if not select.select([self.news], [], [], PATIENCE)[0]:
                 raise TimeoutError(f"for {PATIENCE:g} seconds nothing has changed, and {pattern!r} is not in\n{screen}")
             os.read(self.news, 1 << 16)
+        return found[0]
 
     def ended(self) -> int:
         """Wait until the program has ended: its exit code."""
