@@ -6,13 +6,13 @@ import select
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.end_to_end.program import PATIENCE
 
-SET = ("set -g default-size 120x36", "set -g remain-on-exit on", "set-hook -g pane-died 'wait-for -S ended'")
+SET = ("set -g default-size 120x36", "set -g remain-on-exit on")
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,17 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait until the program has ended: its exit code."""
-        self._tmux("wait-for", "ended", timeout=PATIENCE)
-        return int(self._tmux("display", "-p", "#{pane_dead_status}"))
+        with suppress(ProcessLookupError):
+            process = os.pidfd_open(int(self._tmux("display", "-p", "#{pane_pid}")))
+            ended = select.select([process], [], [], PATIENCE)[0]
+            os.close(process)
+            assert ended, f"it did not end in {PATIENCE:g} seconds, and shows\n{self._tmux('capture-pane', '-p')}"
+        while not (status := self._tmux("display", "-p", "#{pane_dead_status}#{pane_dead_signal}").strip()):
+            pass  # tmux has not heard of it yet
+        return int(status)
 
-    def _tmux(self, *words: str, timeout: float | None = None) -> str:
-        command = [*self.server, *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout).stdout
+    def _tmux(self, *words: str) -> str:
+        return subprocess.run([*self.server, *words], capture_output=True, text=True, check=True).stdout
 
 
 @contextmanager
