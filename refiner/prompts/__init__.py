@@ -8,7 +8,7 @@ from pathlib import Path
 
 from refiner.domain.errors import UsageError
 
-_FIELD = re.compile(r"\{([a-z_]+)\}")
+_FIELD = re.compile(r"\{([^{}\n]+)\}")
 
 
 def fill(template: str, **fields: str) -> str:

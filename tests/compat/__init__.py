@@ -1,0 +1,1 @@
+"""Programs in TextGrad's words."""
