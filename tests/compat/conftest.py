@@ -11,13 +11,13 @@ from tests.scripted import Scripted
 
 
 def textgrad() -> str | None:
-    """A Python that has TextGrad 0.1.8: the one that REFINER_TEXTGRAD names."""
-    return os.environ.get("REFINER_TEXTGRAD")
+    """A Python that has TextGrad 0.1.8: the one that TEXTGRAD_PYTHON names."""
+    return os.environ.get("TEXTGRAD_PYTHON")
 
 
 IMPLEMENTATIONS = [
     "refiner",
-    pytest.param("textgrad", marks=pytest.mark.skipif(textgrad() is None, reason="REFINER_TEXTGRAD names no Python")),
+    pytest.param("textgrad", marks=pytest.mark.skipif(textgrad() is None, reason="TEXTGRAD_PYTHON names no Python")),
 ]
 
 

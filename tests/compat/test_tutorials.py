@@ -1,4 +1,4 @@
-"""TextGrad's tutorials run with only the import line changed; with REFINER_TEXTGRAD they run on TextGrad itself, too."""
+"""TextGrad's tutorials run with only the import line changed; with TEXTGRAD_PYTHON they run on TextGrad, too."""
 
 import json
 import os
@@ -82,5 +82,7 @@ def test_a_tutorial(
         changed = tmp_path / "program.py"
         changed.write_text(program.read_text().replace("refiner.compat.textgrad", "textgrad"))
         call = [str(textgrad()), str(changed)]
-        out = subprocess.run(call, env=dict(os.environ) | environment, cwd=tmp_path, stdout=-1, check=True, text=True).stdout
+        out = subprocess.run(
+            call, env={**os.environ, **environment}, cwd=tmp_path, stdout=-1, check=True, text=True
+        ).stdout
     assert out.splitlines() == OUTPUT[name]

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from refiner.app.engine import ModelEngine
-from refiner.app.engine import engine as model_engine
 from refiner.autograd.prompt import Engine
 from refiner.compat.textgrad.loop import opened, run
 from refiner.domain.calls import Count, Finish, Image, Message, Reply, Role, Usage
 from refiner.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from refiner.app.engine import ModelEngine
 
 Content = str | Sequence[str | bytes]
 
@@ -50,7 +51,7 @@ class EngineLM:
 class Model(EngineLM):
     """One of refiner's models; `core` is the engine that the graph asks."""
 
-    def __init__(self, model_string: str, core: ModelEngine, system_prompt: str | None = None) -> None:
+    def __init__(self, model_string: str, core: "ModelEngine", system_prompt: str | None = None) -> None:
         self.model_string = model_string
         self.core = core
         self.system_prompt = system_prompt
@@ -116,8 +117,10 @@ class _Called:
 def get_engine(engine_name: str, **settings: Any) -> EngineLM:
     """An engine by TextGrad's names, or refiner's; settings are those of refiner.toml, such as `base_url`.
 
-    Raises UsageError for a model that is not known, and AuthError where its key is missing.
+    Raises UsageError for a model that is not known or has no key.
     """
+    from refiner.app.engine import engine
+
     name = engine_name.removeprefix("experimental:")
     name = _SHORT.get(name, name)
     # What TextGrad kept for a cache and for checks of its own has no meaning here.
@@ -136,7 +139,7 @@ def get_engine(engine_name: str, **settings: Any) -> EngineLM:
     elif _OPENAI.match(name):
         name = f"openai:{name}"
     settings.setdefault("max_output_tokens", 2000)
-    return Model(engine_name, opened(model_engine(name, **settings)), system)
+    return Model(engine_name, opened(engine(name, **settings)), system)
 
 
 def engine_of(engine: Any = None) -> Engine:

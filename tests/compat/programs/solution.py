@@ -3,9 +3,7 @@
 import refiner.compat.textgrad as tg
 
 tg.set_backward_engine(tg.get_engine("gpt-4o"))
-solution = tg.Variable(
-    "2x + 6 = 10, so x = 8.", requires_grad=True, role_description="solution to the math question"
-)
+solution = tg.Variable("2x + 6 = 10, so x = 8.", requires_grad=True, role_description="solution to the math question")
 loss_system_prompt = tg.Variable(
     "Identify errors of the solution. Do not solve it yourself.", requires_grad=False, role_description="system prompt"
 )
