@@ -105,6 +105,8 @@ async def test_it_works_within_a_running_loop() -> None:
         ("sonnet-3.5", "anthropic:claude-3-5-sonnet-20240620"),
         ("experimental:claude-3-opus-20240229", "anthropic:claude-3-opus-20240229"),
         ("groq-llama3", "groq:llama3"),
+        ("gemini-2.5-pro", "gemini:gemini-2.5-pro"),
+        ("experimental:gemini/gemini-2.5-pro", "gemini:gemini-2.5-pro"),
         ("ollama-llama3", "openai:llama3"),
         ("openai:gpt-5.4-mini", "openai:gpt-5.4-mini"),
     ],

@@ -27,7 +27,9 @@ _SHORT = {
     "sonnet": "claude-3-sonnet-20240229",
     "sonnet-3.5": "claude-3-5-sonnet-20240620",
 }
-_SERVERS = re.compile(r"(azure|bedrock|gemini|groq|ollama|together|vllm)[-/]")
+_SERVERS = re.compile(
+    r"(azure|bedrock|gemini|groq|ollama|together|vllm)/|(azure|groq|ollama|together|vllm)-|(?=(gemini)-)"
+)
 _OLLAMA = "http://localhost:11434/v1"
 _OPENAI = re.compile(r"(gpt-|chatgpt-|o\d)")
 
@@ -131,7 +133,7 @@ def get_engine(engine_name: str, **settings: Any) -> EngineLM:
         name = f"openai:{name.removeprefix('ollama-')}"
         settings["base_url"] = os.environ.get("OLLAMA_BASE_URL", _OLLAMA)
     elif server := _SERVERS.match(name):
-        name = f"{server[1]}:{name[server.end() :]}"
+        name = f"{server[server.lastindex or 0]}:{name[server.end() :]}"
     elif name.startswith(("openai/", "anthropic/")):
         name = name.replace("/", ":", 1)
     elif name.startswith("claude"):
