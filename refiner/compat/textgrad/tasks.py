@@ -151,7 +151,7 @@ def _items(name: str, file: str, root: str | Path | None) -> list[Item]:
     folder = Path(root or user_cache_dir("textgrad"))
     if not (folder / file).is_file():
         raise NotFoundError(
-            f"{folder} has no {file}: refiner fetches no data, put the published file there or pass root= "
+            f"{folder} has no {file}: nothing is fetched, so put the published file there or pass root= "
             f"(docs/datasets.md says where {name} is published)"
         )
     return [*items(f"{name}:{folder / file}")]
