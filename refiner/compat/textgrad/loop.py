@@ -4,18 +4,29 @@ import atexit
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, ExitStack
 from functools import cache
+from threading import Lock
 from typing import TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 T = TypeVar("T")
 _open = ExitStack()
+_starting = Lock()
 
 
 @cache
-def _portal() -> BlockingPortal:
+def _started() -> BlockingPortal:
+    portal = _open.enter_context(start_blocking_portal(name="refiner.compat"))
+    # What still runs when the program ends is cancelled, not waited for.
+    _open.callback(portal.call, portal.stop, True)
     atexit.register(_open.close)
-    return _open.enter_context(start_blocking_portal(name="refiner.compat"))
+    return portal
+
+
+def _portal() -> BlockingPortal:
+    # Two threads that come first together must not get a loop each: engines belong to the one that opened them.
+    with _starting:
+        return _started()
 
 
 def run(call: Callable[..., Awaitable[T]], *arguments: object) -> T:
