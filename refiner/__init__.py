@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from refiner.autograd.variable import Variable, image
     from refiner.domain.errors import RefinerError
     from refiner.domain.result import Result
+    from refiner.modules.ask import Ask, Example
+    from refiner.modules.compiler import Compiler
+    from refiner.modules.module import Module
     from refiner.strategies.descent import descend
 
 _HOMES = {
@@ -42,17 +45,25 @@ _HOMES = {
     "Constraint": "refiner.autograd.constraints",
     "TextualGradientDescent": "refiner.autograd.optimizer",
     "descend": "refiner.strategies.descent",
+    "Ask": "refiner.modules.ask",
+    "Example": "refiner.modules.ask",
+    "Compiler": "refiner.modules.compiler",
+    "Module": "refiner.modules.module",
     "RefinerError": "refiner.domain.errors",
     "Result": "refiner.domain.result",
 }
 
 __all__ = [
+    "Ask",
     "Check",
     "CheckerLoss",
+    "Compiler",
     "Constraint",
+    "Example",
     "FormattedModelCall",
     "Function",
     "ModelCall",
+    "Module",
     "NumericLoss",
     "RefinerError",
     "Result",

@@ -1,0 +1,1 @@
+"""Programs of other frameworks, refined; each needs an extra of its name."""
