@@ -1,5 +1,7 @@
 """A DSPy program refined at test time, over the scripted provider: what it gives, costs, and does not buy twice."""
 
+import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ dspy = pytest.importorskip("dspy")
 from refiner.integrations.dspy import Refined  # noqa: E402
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("lm")]
+PAGE = (Path(__file__).parents[2] / "docs" / "modules.md").read_text("utf-8")
 INPUTS = {"question": "What is the capital of Belgium?"}
 
 
@@ -108,3 +111,14 @@ async def test_a_rewrite_of_another_type_is_no_rewrite(scripted: Scripted) -> No
     prediction, result = await refined(even, "question -> answer: int").refine(INPUTS)
     assert prediction.answer == 12
     assert [step.accepted for step in result.iterations] == [True, False, True]
+
+
+async def test_the_snippet_of_the_page_runs(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REFINER_MODEL", "openai:scripted")
+    scripted.script = model = Model("It is Brussels", "Brussels", "Brussels")
+    block = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[-1]
+    await eval(compile(block, "modules.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})
+    assert capsys.readouterr().out.startswith("Brussels ")
+    assert model.roles == ["draft", "critique", "rewrite"] * 2
