@@ -81,7 +81,7 @@ def measure(*, count: int = len(ITEMS), model: str = "qwen2.5-coder-0.5b", quick
     spent: dict[str, Counter[str]] = {}
     task = dspy.Signature(
         "topic, words -> sentence",
-        "Write one sentence about the topic, of at most ten words, that has both words in it.",
+        "Write one sentence of exactly nine words about the topic, without a comma, with both words in it.",
     )
     with home() as env, server("benchmarks.model_server", model, TOKENS, env=env) as url:
         os.environ |= {name: env[name] for name in ("REFINER_HOME", "LITELLM_LOCAL_MODEL_COST_MAP")}
