@@ -102,9 +102,9 @@ class Refined(dspy.Module):  # type: ignore[misc]
             return prediction, result_of(run, journal.state)
 
     def _plan(self, loaded: Loaded, inputs: Mapping[str, Any]) -> Plan:
-        shown = "\n".join(str(Section(name, str(value))) for name, value in inputs.items())
+        shown = "\n".join(f"{name}: {value}" for name, value in inputs.items())
         told = [predictor.signature.instructions for _, predictor in self.module.named_predictors()]
-        task = Task("\n\n".join((*told, shown)), Kind.TEXT)
+        task = Task("\n\n".join((shown, *told)), Kind.TEXT)
         return replace(plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths)), strategy="dspy")
 
     async def _refined(self, world: World, journal: Journal, inputs: dict[str, Any]) -> dspy.Prediction:

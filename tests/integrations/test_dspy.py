@@ -78,6 +78,7 @@ async def test_an_answer_is_rewritten_until_its_reward_is_reached(scripted: Scri
     assert "0.333333, and 1 is wanted" in critic
     assert "less for each more" in critic  # the reward's own source
     assert "reasoning: I know." in critic
+    assert [scripted.asked[number].body["temperature"] for number in (1, 3)] == [0.0, 0.8]  # after a rejected rewrite
 
 
 def test_a_draft_that_is_good_enough_costs_no_further_call(scripted: Scripted) -> None:

@@ -83,6 +83,7 @@ async def test_gradients_reach_the_parameters_of_inner_modules(
     monkeypatch.setenv("OPENAI_BASE_URL", scripted.openai)
     async with refiner.engine("openai:scripted") as engine:
         module = Chained(engine)
+        module.planning.show([Example("where?", "plan of places")])
         output = await module(Variable("why?", "question", requires_grad=False))
         loss, _ = refiner.CheckerLoss(lambda text: refiner.Check(False, 0.0, f"{text} is wrong"))(output)
         await refiner.backward(loss, engine)
@@ -134,8 +135,11 @@ async def test_compiling_learns_instructions_and_then_demonstrations() -> None:
     assert "the answer should be" in engine.asked(Role.GRADIENT)[0]
     again, same, _ = await compiled(until="iterations:2", demonstrations=2)
     assert (again.state(), same) == (module.state(), found)
-    other, _, _ = await compiled(until="iterations:2", demonstrations=2, seed=5)
+    other, _, seeded = await compiled(until="iterations:2", demonstrations=2, seed=5)
     assert other.demonstrations.value != module.demonstrations.value
+    assert seeded.asked(Role.GRADIENT)[0] != engine.asked(Role.GRADIENT)[0]
+    alone, without, _ = await compiled(until="iterations:2", demonstrations=0)
+    assert (alone.instruction.value, without.after) == ("Add numbers up to 7.", 0.5)
 
 
 async def test_what_makes_validation_fall_is_taken_back() -> None:
@@ -165,12 +169,13 @@ async def test_no_call_is_made_above_the_budget_and_the_best_stays(calls: int) -
 async def test_demonstrations_of_inner_modules_are_their_own_inputs_and_answers() -> None:
     engine = ScriptedEngine(lambda text, _role: f"plan of {text.split()[-1]}" if "Make a plan" in text else "done")
     module = Chained(engine)
+    module.planning.show([Example("a trip", "plan of trips")])
     compiler = Compiler(engine, lambda answer, _: float(answer == "done"), until="iterations:1", demonstrations=1)
     examples = [Example("tea", "done"), Example("tax", "done")]
     output = await module(examples[0].variable)
     assert list(module.planning.made(output)) == [Example("tea", "plan of tea")]
     assert list(module.steps[0].made(output)) == [Example("short\n\nplan of tea", "done")]
     assert (await compiler.compile(module, examples)).stop.reason is StopReason.CONVERGED
-    assert module.planning.demonstrations.value == ""  # all was right already: nothing scores higher
+    assert "a trip" in module.planning.demonstrations.value  # all was right already: nothing scores higher
     with pytest.raises(UsageError, match="give two or more"):
         await compiler.compile(module, examples[:1])
