@@ -45,7 +45,8 @@ class Compiled:
 class Compiler:
     """Optimises a module's parameters, in place, by examples: first its instructions, by textual gradients of what is
     wrong in a batch, a step that makes the validation score fall being taken back; then its demonstrations, out of the
-    module's own right answers (bootstrapping, 2310.03714), a set of them kept only if it scores higher.
+    module's own right answers (bootstrapping, 2310.03714) and, for a lone Ask, the wanted ones, a set of them kept only
+    if it scores higher.
 
     engine: makes the gradients and the updates. until: the policy of the descent. batch: wrong answers that a step
     learns from. demonstrations: the most that are shown, candidates: how many sets of them are tried. calls: how many
@@ -147,12 +148,18 @@ class Compiler:
         if not (asks and self.demonstrations and self.candidates):
             return
         with scope("bootstrap"):
-            right = [output for output, check in await self._tried(module, train) if check.passed]
-        for number in range(self.candidates if right else 0):
+            tried = await self._tried(module, train)
+        # What a lone Ask should have said is known; what inner ones should have, only where all went well.
+        shows = [
+            {id(ask): [*ask.made(output)] if check.passed else [example] for ask in asks}
+            for example, (output, check) in zip(train, tried, strict=True)
+            if check.passed or isinstance(module, Ask)
+        ]
+        for number in range(self.candidates if shows else 0):
             chance = Random(f"{self.seed}/{number}")  # noqa: S311 - a choice, no secret
-            drawn = chance.sample(right, min(len(right), self.demonstrations))
+            drawn = chance.sample(shows, min(len(shows), self.demonstrations))
             for ask in asks:
-                ask.show([example for output in drawn for example in ask.made(output)][: self.demonstrations])
+                ask.show([one for show in drawn for one in show[id(ask)]][: self.demonstrations])
             with scope(f"demonstrations{number}"):
                 score = await self.score(module, validation)
             if score > best.score:

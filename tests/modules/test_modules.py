@@ -179,3 +179,11 @@ async def test_demonstrations_of_inner_modules_are_their_own_inputs_and_answers(
     assert "a trip" in module.planning.demonstrations.value  # all was right already: nothing scores higher
     with pytest.raises(UsageError, match="give two or more"):
         await compiler.compile(module, examples[:1])
+
+
+async def test_a_lone_ask_that_gets_nothing_right_is_shown_wanted_answers() -> None:
+    engine = ScriptedEngine(lambda text, _role: "B" if "<answer>\nB\n" in text else "billing")
+    module = Ask(engine, "Sort the letter.")
+    letters = [Example(f"letter {number}", "B") for number in range(6)]
+    found = await Compiler(engine, right, until="iterations:0", demonstrations=2).compile(module, letters)
+    assert (found.before, found.after, found.shown) == (0.0, 1.0, 2)
