@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from refiner.autograd.operations import ModelCall
-from refiner.autograd.prompt import Engine, Section
+from refiner.autograd.prompt import Engine
 from refiner.autograd.variable import Variable, topological
 from refiner.modules.module import Module
 
@@ -22,7 +22,8 @@ class Example:
         return Variable(self.input, "input", requires_grad=False)
 
     def __str__(self) -> str:
-        return str(Section("example", f"{Section('input', self.input)}\n{Section('answer', self.answer)}"))
+        # Without tags: small models repeat those in their replies.
+        return f"To the input\n{self.input}\nthe reply is\n{self.answer}"
 
 
 class Ask(Module):

@@ -105,7 +105,7 @@ def adding(text: str, role: Role) -> str:
         return f"<improved>Add numbers up to {most + 2}.</improved>"
     if role is Role.GRADIENT:
         return "it must add larger numbers"
-    most = int(text.partition("up to ")[2].split(".")[0]) + (10 if text.count("<example>") >= 2 else 0)
+    most = int(text.partition("up to ")[2].split(".")[0]) + (10 if text.count("the reply is") >= 2 else 0)
     number = int(text.split()[-1])
     return str(number + number) if number <= most else "too large"
 
@@ -129,7 +129,7 @@ async def test_compiling_learns_instructions_and_then_demonstrations() -> None:
     module, found, engine = await compiled(until="iterations:2", demonstrations=2)
     assert (found.before, found.after, found.shown) == (0.25, 1.0, 2)
     assert module.instruction.value == "Add numbers up to 7."
-    assert module.demonstrations.value.count("<example>") == 2
+    assert module.demonstrations.value.count("the reply is") == 2
     assert (found.stop.reason, found.calls) == (StopReason.ITERATIONS, len(engine.prompts))
     assert module.engine is engine
     assert "the answer should be" in engine.asked(Role.GRADIENT)[0]
@@ -146,7 +146,7 @@ async def test_what_makes_validation_fall_is_taken_back() -> None:
     def forgetting(text: str, role: Role) -> str:
         if role is Role.UPDATER:
             return "<improved>Add numbers up to 0.</improved>"
-        return "wrong" if "<example>" in text else adding(text, role)
+        return "wrong" if "the reply is" in text else adding(text, role)
 
     engine = ScriptedEngine(forgetting)
     module = Ask(engine, "Add numbers up to 3.")
@@ -182,7 +182,7 @@ async def test_demonstrations_of_inner_modules_are_their_own_inputs_and_answers(
 
 
 async def test_a_lone_ask_that_gets_nothing_right_is_shown_wanted_answers() -> None:
-    engine = ScriptedEngine(lambda text, _role: "B" if "<answer>\nB\n" in text else "billing")
+    engine = ScriptedEngine(lambda text, _role: "B" if "the reply is\nB" in text else "billing")
     module = Ask(engine, "Sort the letter.")
     letters = [Example(f"letter {number}", "B") for number in range(6)]
     found = await Compiler(engine, right, until="iterations:0", demonstrations=2).compile(module, letters)
