@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from refiner.app.drive import drive
     from refiner.app.engine import engine
     from refiner.app.solve import solve, solve_sync
     from refiner.autograd.backward import backward
-    from refiner.autograd.concurrent import batch
+    from refiner.autograd.concurrent import batch, scope
     from refiner.autograd.constraints import Constraint
     from refiner.autograd.losses import Check, CheckerLoss, NumericLoss, TextLoss
     from refiner.autograd.operations import FormattedModelCall, Function, ModelCall, concatenate, total
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from refiner.strategies.descent import descend
 
 _HOMES = {
+    "drive": "refiner.app.drive",
     "engine": "refiner.app.engine",
     "solve": "refiner.app.solve",
     "solve_sync": "refiner.app.solve",
@@ -33,6 +35,7 @@ _HOMES = {
     "image": "refiner.autograd.variable",
     "backward": "refiner.autograd.backward",
     "batch": "refiner.autograd.concurrent",
+    "scope": "refiner.autograd.concurrent",
     "Check": "refiner.autograd.losses",
     "CheckerLoss": "refiner.autograd.losses",
     "NumericLoss": "refiner.autograd.losses",
@@ -74,8 +77,10 @@ __all__ = [
     "batch",
     "concatenate",
     "descend",
+    "drive",
     "engine",
     "image",
+    "scope",
     "solve",
     "solve_sync",
     "total",

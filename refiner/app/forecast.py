@@ -6,6 +6,7 @@ from refiner.domain.calls import Message, Provider, Request, Usage
 from refiner.domain.errors import ContextLengthError
 from refiner.domain.run import Limits, Plan
 from refiner.domain.task import Kind
+from refiner.domain.tuning import Tuning
 from refiner.prompts import Prompts
 from refiner.providers.tokens import estimate
 from refiner.strategies import STRATEGIES
@@ -34,6 +35,8 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
     least: the first stop rule fires as early as it can. most: every chain and iteration is used, every reply as long as
     allowed, none cached. Costs are None where the price is unknown.
     """
+    if plan.tuning:
+        return _tuned(plan, plan.tuning, provider, prompts)
     suite = plan.task.suite
     tests = sum(estimate(text) for _, text in suite.files) if suite else 0
     task = estimate(prompts["system"]) + estimate(plan.task.text) + estimate(plan.task.program or "") + tests
@@ -78,6 +81,27 @@ def planned(plan: Plan, forecast: Forecast) -> dict[str, object]:
         "limits": asdict(plan.limits),
         **forecast.to_json(),
     }
+
+
+def _tuned(plan: Plan, tuning: Tuning, provider: Provider, prompts: Prompts) -> Forecast:
+    """All right at once at the least; every example wrong and every step validated at the most."""
+    examples = (*tuning.train, *tuning.validation, *tuning.test)
+    question = sum(estimate(example.question) for example in examples) // len(examples)
+    asked = estimate(plan.task.text) + question
+    told = estimate(prompts["system"]) + estimate(prompts["gradient"])
+    before, learnt = len(tuning.test) + len(tuning.validation), tuning.epochs * len(tuning.train)
+
+    def usage(share: float, reply: int) -> Usage:
+        steps = round(share * plan.iterations)
+        answers = before + learnt + steps * len(tuning.validation) + (len(tuning.test) if steps else 0)
+        gradients = round(share * learnt)
+        calls = answers + gradients + steps
+        # A gradient's prompt holds a reply, an update's the replies and gradients of a batch.
+        learning = gradients * (asked + told + reply) + steps * (told + tuning.batch * 2 * (asked + reply))
+        used = Usage(calls, answers * asked + learning, 0, calls * reply, estimated=True)
+        return _limited(used, plan.limits, provider)
+
+    return Forecast(usage(0.0, REPLY // 2), usage(0.5, REPLY), usage(1.0, plan.max_output_tokens))
 
 
 def _repairs(plan: Plan, beside: int) -> tuple[int, int]:

@@ -8,12 +8,13 @@ from refiner.domain.code import Suite
 from refiner.domain.errors import UsageError
 from refiner.domain.run import Limits, Models, Plan
 from refiner.domain.task import Kind, Task
+from refiner.domain.tuning import Tuning
 from refiner.policies import language
 from refiner.policies.budget import limits
 from refiner.policies.policy import Policy
 from refiner.policies.presets import PRESETS
 from refiner.sandbox.suites import recognise
-from refiner.strategies import STRATEGIES, Strategy, automatic
+from refiner.strategies import STRATEGIES, automatic
 from refiner.verify.detect import detect, options
 
 N = TypeVar("N", int, float)
@@ -45,14 +46,20 @@ def task_of(text: str, answer_type: str = "auto", program: str | None = None, su
     return Task(text.strip("\n"), kind, options(text) if kind is Kind.CHOICE else ())
 
 
-def plan_of(task: Task, settings: Settings, model: str) -> Plan:
+def plan_of(task: Task, settings: Settings, model: str, tuning: Tuning | None = None) -> Plan:
     """What a run of the task will do under the settings; `model` is what `settings.model` resolves to.
+
+    tuning: the task is a prompt, and these are its examples; whoever criticises it also rewrites it.
 
     Raises UsageError for a strategy or a stop rule that does not exist.
     """
     name = automatic(task.kind) if settings.strategy == "auto" else settings.strategy
+    if tuning:
+        name = "tune"
+    elif name == "tune":
+        raise UsageError('a prompt is tuned by "refiner tune PROMPT_FILE --data DATASET"')
     if name not in STRATEGIES:
-        known = ", ".join(("auto", *STRATEGIES))
+        known = ", ".join(name for name in ("auto", *STRATEGIES) if name != "tune")
         raise UsageError(f'there is no strategy "{name}" in this version: choose one of {known}')
     if name == "repair" and task.kind is not Kind.CODE:
         raise UsageError('the strategy "repair" is for code: give --tests, or --answer-type code')
@@ -67,20 +74,22 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
     until = " | ".join(f"({rule})" for rule in rules if rule)
     policy = language.parse(until, presets) if until else None
     own = limits(policy) if policy else Limits()
-    iterations = _iterations(settings, policy, strategy)
+    iterations = _iterations(settings, policy, tuning.steps if tuning else strategy.iterations)
+    usual = settings.vote.most if strategy.voters == "finals" else strategy.chains
+    updater = settings.updater_model or (settings.critic_model if tuning else None) or model
     if strategy.voters == "finals" and task.program is not None and not iterations:
         raise UsageError(f'the strategy "{name}" leaves a given program as it is: use repair, refine or textgrad')
     return Plan(
         task=task,
         strategy=name,
-        models=Models(model, settings.critic_model or model, settings.updater_model or model, settings.base_url),
+        models=Models(model, settings.critic_model or model, updater, settings.base_url),
         limits=Limits(
             calls=_least(settings.max_calls, own.calls),
             tokens=_least(settings.max_tokens, own.tokens),
             cost_usd=_least(settings.max_cost, own.cost_usd),
             seconds=_least(settings.max_time, own.seconds),
         ),
-        chains=settings.chains or (settings.vote.most if strategy.voters == "finals" else strategy.chains),
+        chains=1 if tuning else settings.chains or usual,
         iterations=iterations,
         until=str(policy) if policy else "",
         max_output_tokens=settings.max_output_tokens,
@@ -92,14 +101,15 @@ def plan_of(task: Task, settings: Settings, model: str) -> Plan:
         least=settings.vote.least,
         scrutiny=settings.code.scrutiny,
         edit_above=settings.code.edit_above,
+        tuning=tuning,
     )
 
 
-def _iterations(settings: Settings, policy: Policy | None, strategy: Strategy) -> int:
+def _iterations(settings: Settings, policy: Policy | None, own: int) -> int:
     """The flag's number, else the largest that the user's own rule speaks of, else the strategy's."""
     if settings.max_iterations is not None:
         return settings.max_iterations
-    return max((int(number) for number in re.findall(r"\biterations:(\d+)", str(policy))), default=strategy.iterations)
+    return max((int(number) for number in re.findall(r"\biterations:(\d+)", str(policy))), default=own)
 
 
 def _least(one: N | None, other: N | None) -> N | None:

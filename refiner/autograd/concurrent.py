@@ -19,6 +19,12 @@ class _Scope:
     prefix: str = ""
     seen: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    def numbered(self, role: str, name: str) -> str:
+        """The name within this scope, a number behind it when it comes again."""
+        self.seen[role, name] += 1
+        again = self.seen[role, name] - 1
+        return f"{self.prefix}{name}~{again}" if again else f"{self.prefix}{name}"
+
 
 _scope: ContextVar[_Scope | None] = ContextVar("scope", default=None)
 
@@ -26,9 +32,9 @@ _scope: ContextVar[_Scope | None] = ContextVar("scope", default=None)
 @contextmanager
 def scope(name: str) -> Iterator[None]:
     """Tell the calls made inside apart from those outside: their places begin with the name, and a place that comes
-    again is numbered. Scopes nest."""
+    again is numbered. Scopes nest, and one that comes again within another is numbered, too."""
     outer = _scope.get()
-    token = _scope.set(_Scope(f"{outer.prefix}{name}/" if outer else f"{name}/"))
+    token = _scope.set(_Scope(f"{outer.numbered('', name) if outer else name}/"))
     try:
         yield
     finally:
@@ -37,11 +43,8 @@ def scope(name: str) -> Iterator[None]:
 
 def placed(role: str, place: str) -> str:
     """The place of a call within the scopes that it is made in; outside of all it stays as it is."""
-    if (now := _scope.get()) is None:
-        return place
-    now.seen[role, place] += 1
-    again = now.seen[role, place] - 1
-    return f"{now.prefix}{place}~{again}" if again else f"{now.prefix}{place}"
+    now = _scope.get()
+    return now.numbered(role, place) if now else place
 
 
 async def batch(branch: Callable[[S], Awaitable[T]], items: Iterable[S]) -> list[T]:

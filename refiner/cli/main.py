@@ -13,6 +13,7 @@ from refiner.cli.groups import Program
 
 PARTS = {
     "solve": "Refine one question or one file; the answer on stdout.",
+    "tune": "Optimise a prompt on examples; the prompt on stdout.",
     "run": "List, show, compare, resume and remove runs.",
     "eval": "Measure a strategy on a data set, with controls.",
     "replay": "Score other stop, gate and vote rules on what is stored.",

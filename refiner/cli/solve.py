@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial, reduce
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -31,17 +32,19 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
+Tell = Callable[[str, "RunState", RefinerError | None], int]
+"""Prints what a run came to by its id, its state, and the error that ended it; the exit code."""
 
 LAYERS = click.Choice(["auto", "bubblewrap", "landlock", "off"])
 _TYPES = click.Choice(["auto", "choice", "number", "text", "code"])
-SETTINGS = (
+MODELS = (
     click.option("-m", "--model", metavar="PROVIDER:NAME", help="openai:…, anthropic:…, local, local:FILE."),
     click.option("--critic-model", metavar="MODEL", help="The model that criticises."),
     click.option("--updater-model", metavar="MODEL", help="The model that rewrites."),
     click.option("--base-url", metavar="URL", help="An OpenAI-compatible server."),
     click.option("--answer-type", type=_TYPES, help="How the answer is read and compared."),
-    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote, compare, repair, fuse."),
-    click.option("-k", "--chains", type=int, metavar="N", help="Independent chains."),
+)
+LIMITS = (
     click.option("-n", "--max-iterations", type=int, metavar="N", help="Updates of a chain at the most."),
     click.option("--max-calls", type=int, metavar="N", help="Calls at the most."),
     click.option("--max-tokens", type=int, metavar="N", help="Tokens at the most, in and out."),
@@ -55,6 +58,12 @@ SETTINGS = (
     click.option("--temperature", type=float, metavar="X", help="How freely the model samples."),
     click.option("--seed", type=int, metavar="N", help="Fixes every shuffle, and the sampler where there is one."),
     click.option("--concurrency", type=int, metavar="N", help="Calls at a time."),
+)
+SETTINGS = (
+    *MODELS,
+    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote, compare, repair, fuse."),
+    click.option("-k", "--chains", type=int, metavar="N", help="Independent chains."),
+    *LIMITS,
 )
 _CODE = (
     click.option("-t", "--tests", metavar="PATH", help="Tests that the code must pass: a file or a folder."),
@@ -107,7 +116,7 @@ def solve(
     --tests, or a Python file, the answer is a program.
     """
     if tui:
-        _staged(jsonl=jsonl, dry_run=dry_run, daemon=daemon, detach=detach)
+        staged(jsonl=jsonl, dry_run=dry_run, daemon=daemon, detach=detach)
     if detach and (output or in_place or patch):
         raise UsageError("--detach leaves the answer with the service: leave -o, -i and --patch out")
     if resume:
@@ -133,10 +142,10 @@ def solve(
     plan = plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths))
     with target.held():
         ways = {"jsonl": jsonl, "tui": tui, "dry_run": dry_run, "yes": yes, "no_input": no_input}
-        return in_loop(partial(_solved, context, loaded, plan, target, **ways))
+        return in_loop(partial(solved, context, loaded, plan, partial(_told, context, target, jsonl=jsonl), **ways))
 
 
-def _staged(**others: bool | None) -> None:
+def staged(**others: bool | None) -> None:
     """Raises UsageError for what --tui does not go with, and where there is no terminal."""
     from refiner.cli.stage import terminal
 
@@ -173,7 +182,7 @@ def _submitted(context: Context, loaded: "Loaded", task: "Task", target: Target,
             raise
         finally:
             progress.clear()
-        return _print(context, result, target, jsonl=jsonl, failure=failure)
+        return printed(context, result, target, jsonl=jsonl, failure=failure)
 
 
 def _progress(context: Context, past: "Sequence[Recorded]" = ()) -> "Progress":
@@ -190,11 +199,11 @@ def resumed(context: Context, run: str, file: Path | None = None, *, jsonl: bool
     return in_loop(partial(_resumed, context, run, file, jsonl=jsonl, tui=tui))
 
 
-async def _solved(
+async def solved(
     context: Context,
     loaded: "Loaded",
     plan: "Plan",
-    target: Target,
+    tell: "Tell",
     *,
     jsonl: bool,
     tui: bool,
@@ -202,6 +211,7 @@ async def _solved(
     yes: bool,
     no_input: bool,
 ) -> int:
+    """Begin a run of a plan and drive it to its end, or say what it would cost; tell prints what it came to."""
     from refiner.app.forecast import forecast, too_long
     from refiner.app.world import opened
     from refiner.cli.progress import joining
@@ -224,7 +234,7 @@ async def _solved(
         if world.judge and plan.task.kind == "code":
             await world.judge()
         run = await create(world, plan)
-        return await _driven(context, world, run, target, jsonl=jsonl, tui=tui)
+        return await driven(context, world, run, tell, jsonl=jsonl, tui=tui)
 
 
 async def _resumed(context: Context, prefix: str, file: Path | None, *, jsonl: bool, tui: bool) -> int:
@@ -244,15 +254,23 @@ async def _resumed(context: Context, prefix: str, file: Path | None, *, jsonl: b
         with target.held():
             if state.status == "done" and state.finished:
                 context.note(f"run {run} is done; there is nothing to resume")
-                return _print(context, result_of(run, state), target, jsonl=jsonl)
+                return printed(context, result_of(run, state), target, jsonl=jsonl)
             await world.store.claim(run)
-            return await _driven(context, world, run, target, jsonl=jsonl, tui=tui)
+            return await driven(context, world, run, partial(_told, context, target, jsonl=jsonl), jsonl=jsonl, tui=tui)
 
 
-async def _driven(context: Context, world: "World", run: str, target: Target, *, jsonl: bool, tui: bool) -> int:
+def _told(
+    context: Context, target: Target, run: str, state: "RunState", failure: RefinerError | None, *, jsonl: bool
+) -> int:
+    from refiner.domain.result import result_of
+
+    return printed(context, result_of(run, state), target, jsonl=jsonl, failure=failure)
+
+
+async def driven(context: Context, world: "World", run: str, tell: "Tell", *, jsonl: bool, tui: bool) -> int:
+    """Drive a run to its end, which signals and others may bring about early; tell prints what it came to."""
     from refiner.cli.signals import AbortedError, steered
     from refiner.domain.events import Heard, Recorded
-    from refiner.domain.result import result_of
     from refiner.domain.state import fold
     from refiner.strategies.drive import resume_run
 
@@ -296,8 +314,7 @@ async def _driven(context: Context, world: "World", run: str, target: Target, *,
         return aborted.code
     finally:
         progress.clear()
-    result = result_of(run, fold(await world.store.events(run)))
-    return _print(context, result, target, jsonl=jsonl, failure=failure)
+    return tell(run, fold(await world.store.events(run)), failure)
 
 
 def _stage(
@@ -310,9 +327,16 @@ def _stage(
     return Stage(context.paths, _store=world.store, run=run, past=past, seen=progress)
 
 
-def _print(
-    context: Context, result: "Result", target: Target, *, jsonl: bool, failure: RefinerError | None = None
+def printed(
+    context: Context,
+    result: "Result",
+    target: Target,
+    *,
+    jsonl: bool,
+    failure: RefinerError | None = None,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> int:
+    """Deliver what a run came to, and say how it ended; more: further fields of its JSON."""
     from refiner.cli.progress import closing
     from refiner.domain.errors import NoAnswerError
 
@@ -321,7 +345,7 @@ def _print(
         hint = "raise the limit, or drop it" if limited else "ask in other words, or another model"
         failure = NoAnswerError(f"there is no answer: {result.stop.detail}; {hint}")
     answerless = failure is not None and failure.exit_code in (2, 7)
-    delivered = result.answer is not None and result.kind == "code" and not answerless
+    delivered = result.answer is not None and (result.kind == "code" or target.goes_elsewhere) and not answerless
     if delivered and (target.goes_elsewhere or not (context.json or jsonl)):
         try:
             target.deliver(result, backup=context.settings.code.backup, quiet=context.quiet)
@@ -331,9 +355,9 @@ def _print(
             raise
     error = failure and {"kind": failure.kind, "message": output.line(str(failure)), "run": result.id}
     if context.json or jsonl:
-        told = result.to_json() if result.answer is not None or error is None else {}
+        told = {**result.to_json(), **more} if result.answer is not None or error is None else {}
         output.json_line({**({"type": "result"} if jsonl else {}), **told, **({"error": error} if error else {})})
-    elif result.answer is not None and result.kind != "code":
+    elif result.answer is not None and result.kind != "code" and not target.goes_elsewhere:
         output.text(result.answer)
     context.note(closing(result))
     if failure:

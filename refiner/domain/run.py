@@ -6,6 +6,7 @@ from typing import Literal
 
 from refiner.domain.calls import Role
 from refiner.domain.task import Task
+from refiner.domain.tuning import Tuning
 
 
 class StopReason(StrEnum):
@@ -95,7 +96,8 @@ class Plan:
     chains: how many independent chains at the most. iterations: updates per chain at the most. until: a stop rule in
     words, "" for none. temperature: None leaves it to the strategy, reasoning_effort: None to the model. adaptive: a
     vote may stop when its lead is decided, but not before `least` answers. scrutiny: a program that passes its tests is
-    criticised once more. edit_above: lines above which a program is changed by edits.
+    criticised once more. edit_above: lines above which a program is changed by edits. tuning: what a prompt is tuned
+    on.
     """
 
     task: Task
@@ -114,6 +116,7 @@ class Plan:
     least: int = 3
     scrutiny: bool = True
     edit_above: int = 200
+    tuning: Tuning | None = None
 
 
 class Phase(StrEnum):

@@ -105,8 +105,12 @@ class RunContext:
 
     def stop(self, chain: int) -> Stop | None:
         """What the stop rules say of a chain; what they said before a crash stands."""
+        return self.stop_at(self.state, chain)
+
+    def stop_at(self, state: RunState, chain: int) -> Stop | None:
+        """The same for a state that a repeated run goes through on its way to where it was."""
         stopped = self.journal.past(f"{chain}/stopped")
-        return stopped.stop if isinstance(stopped, ChainStopped) else self._policy(self.state, chain)
+        return stopped.stop if isinstance(stopped, ChainStopped) else self._policy(state, chain)
 
     def interrupt(self, stop: Stop, grace: float = GRACE) -> None:
         """Start no further call; calls under way get `grace` seconds to finish. Each then raises ExhaustedError."""
@@ -366,3 +370,43 @@ class StepEngine:
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+
+@dataclass(slots=True)
+class RunEngine:
+    """The graph's engine over a whole run, for graphs that are built anew when it is resumed.
+
+    A call belongs to the iteration that its outermost scope names, and to the first without one. usage: what its
+    replies used, the recorded ones among them.
+    """
+
+    context: RunContext
+    usage: Usage = field(default_factory=Usage)
+    _step: StepEngine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._step = StepEngine(self.context, 0, 0, self.context.plan.temperature or 0.0)
+
+    @property
+    def room(self) -> int | None:
+        return self._step.room
+
+    async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
+        return await self._step.count(messages, role)
+
+    async def complete(
+        self, messages: tuple[Message, ...], role: Role, place: str, prediction: str | None = None
+    ) -> Reply:
+        first, _, rest = place.partition("/")
+        numbered = bool(rest) and first.isdecimal()
+        step = replace(self._step, iteration=int(first)) if numbered else self._step
+        reply = await step.complete(messages, role, rest if numbered else place, prediction)
+        self.usage += reply.usage
+        return reply
+
+    def note(self, text: str) -> None:
+        self._step.note(text)
+
+    async def record(self, *events: Event) -> None:
+        """Commit events; those that happened before are left as they are."""
+        await self.context.record(*events)

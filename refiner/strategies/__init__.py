@@ -14,6 +14,7 @@ from refiner.strategies.repair import repair
 from refiner.strategies.sample import sample
 from refiner.strategies.selection import Voters
 from refiner.strategies.textgrad import refine_directly, textgrad
+from refiner.strategies.tune import tune
 from refiner.strategies.vote import vote
 
 
@@ -75,6 +76,14 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             "independent answers that nobody refines, and their vote: what evals compare with",
             6,
             0,
+            voters="finals",
+        ),
+        "tune": Strategy(
+            tune,
+            "textual gradient descent on a prompt, from examples with right answers: `refiner tune`",
+            1,
+            0,
+            until="",
             voters="finals",
         ),
     }

@@ -17,12 +17,13 @@ from refiner.domain.events import Candidate, ChainStopped, Decision, Evaluation,
 from refiner.domain.run import Phase, Stop, StopReason, Verdict
 from refiner.domain.state import RunState, apply
 from refiner.policies.language import parse
-from refiner.policies.policy import Policy
 
 Loss = Callable[[int], Awaitable[Variable]]
 """The loss of an iteration, counted from 0: the graph, built anew from the parameters as they are then."""
 
 Record = Callable[[Event], Awaitable[None]]
+Rule = Callable[[RunState, int], Stop | None]
+"""A policy, or whatever else says stop."""
 
 
 @runtime_checkable
@@ -48,7 +49,7 @@ async def descend(
     optimizer: TextualGradientDescent,
     loss: Loss,
     *,
-    until: str | Policy = "iterations:3",
+    until: str | Rule = "iterations:3",
     critic: Engine | None = None,
     reduction: Reduction = "concatenate",
     engines: Sequence[Engine] = (),
@@ -86,6 +87,9 @@ async def descend(
             await told.event(Gradient(0, current, "\n\n".join(heard), iteration))
             updates.append(tuple(await optimizer.step()))
         await told.candidate(optimizer, updates[-1], len(updates))
+    if told.unscored and optimizer.validated is not None:
+        score = await optimizer.validate()
+        await told.event(Evaluation(0, told.current, Verdict.FLAWED, "", score, iteration=len(updates)))
     await told.event(ChainStopped(0, len(updates), stop))
     return Descent(stop, tuple(updates), made, told.state)
 
@@ -105,6 +109,12 @@ class _Told:
         step = self.state.chain(0).current
         return step.candidate.index if step else 0
 
+    @property
+    def unscored(self) -> bool:
+        """Whether the last step was accepted, which no iteration has evaluated since."""
+        step = self.state.chain(0).current
+        return step is not None and step.evaluation is None
+
     async def event(self, event: Event) -> None:
         self.number += 1
         used = sum((engine.usage for engine in self.engines), Usage())
@@ -123,11 +133,10 @@ class _Told:
         accepted = index == 0 or len(wrong) < len(updates)
         problem = None if accepted else wrong[0].problem
         reason = "; ".join(f"the {one.variable.role}: {one.reason or one.problem}" for one in wrong)
+        fine = "nothing speaks against it" if optimizer.validated is None else f"validation: {optimizer.validated:.3g}"
         phase = Phase.UPDATE if index else Phase.DRAFT
         await self.event(Candidate(0, index, phase, text, text, problem))
-        await self.event(
-            Decision(0, index, accepted, reason or ("nothing speaks against it" if index else "the start"))
-        )
+        await self.event(Decision(0, index, accepted, reason or (fine if index else "the start")))
 
 
 def _verdict(loss: Variable) -> Verdict:

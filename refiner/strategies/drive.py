@@ -20,7 +20,7 @@ from refiner.prompts import Prompts
 from refiner.run.context import Line, RunContext
 from refiner.run.journal import Journal, Listener
 from refiner.run.ledger import ExhaustedError, Ledger
-from refiner.strategies import STRATEGIES
+from refiner.strategies import STRATEGIES, Strategy
 from refiner.strategies.report import shortfall
 from refiner.strategies.selection import select
 from refiner.verify.empty import emptied
@@ -64,10 +64,12 @@ async def resume_run(
     started: Callable[[RunContext], None] | None = None,
     *,
     streams: bool = False,
+    own: Strategy | None = None,
 ) -> RunState:
     """Drive a run that this process holds to its end, from wherever its journal leaves off.
 
-    streams: the listener also hears replies while they are written. started is handed the run's context, through
+    streams: the listener also hears replies while they are written. own: a strategy that is none of STRATEGIES, for
+    runs that were begun with it. started is handed the run's context, through
     which the run can be interrupted. Errors of providers end the run as failed, with its best answer kept, and are
     raised with `run` set; a store that fails leaves the run as it stands.
     """
@@ -75,7 +77,8 @@ async def resume_run(
     plan = journal.state.plan
     if plan is None:
         raise UsageError(f"run {run} was never started")
-    if plan.strategy not in STRATEGIES:
+    strategy = STRATEGIES.get(plan.strategy, own)
+    if strategy is None:
         raise UsageError(f"run {run} is no solving but a {plan.strategy}: the command that began it goes on with it")
     if journal.state.status != "running" or len(journal.state.chains) or journal.state.under_way:
         await journal.book_interrupted()
@@ -83,16 +86,16 @@ async def resume_run(
     try:
         lines = await connect_all(world, plan)
         judge = await world.judge() if world.judge and plan.task.kind is Kind.CODE else None
-        context = RunContext(journal, lines, language.parse(rules(plan), world.presets), judge, world.purse)
+        context = RunContext(journal, lines, language.parse(rules(plan, strategy), world.presets), judge, world.purse)
         if started:
             started(context)
-        stop = await _driven(context, world, plan)
+        stop = await _driven(context, world, strategy)
     except RefinerError as error:
         error.run = run
         if not isinstance(error, StoreError):
-            await _failed(journal, error)
+            await _failed(journal, strategy, error)
         raise
-    return await _finished(journal, stop)
+    return await _finished(journal, strategy, stop)
 
 
 async def connect_all(world: World, plan: Plan) -> dict[str, Line]:
@@ -108,16 +111,16 @@ async def connect_all(world: World, plan: Plan) -> dict[str, Line]:
     return lines
 
 
-def rules(plan: Plan) -> str:
+def rules(plan: Plan, strategy: Strategy | None = None) -> str:
     """The stop rules of a run in words: the strategy's own, the user's, and the number of iterations."""
     tests = "tests" if plan.task.suite else ""
-    own = (tests, STRATEGIES[plan.strategy].until, f"({plan.until})" if plan.until else "")
+    own = (tests, (strategy or STRATEGIES[plan.strategy]).until, f"({plan.until})" if plan.until else "")
     return " | ".join(rule for rule in (*own, f"iterations:{plan.iterations}") if rule)
 
 
-async def _driven(context: RunContext, world: World, plan: Plan) -> Stop:
+async def _driven(context: RunContext, world: World, strategy: Strategy) -> Stop:
     try:
-        stop = await STRATEGIES[plan.strategy].drive(context, world.prompts)
+        stop = await strategy.drive(context, world.prompts)
     except ExhaustedError as exhausted:
         return exhausted.stop
     if stop.reason is StopReason.TESTS_PASS:
@@ -136,10 +139,9 @@ async def _doubted(context: RunContext) -> None:
         await context.note("the tests pass on an empty program too, so they say nothing: write some that fail on it")
 
 
-async def _finished(journal: Journal, stop: Stop) -> RunState:
+async def _finished(journal: Journal, strategy: Strategy, stop: Stop) -> RunState:
     state = journal.state
-    assert state.plan is not None  # noqa: S101
-    selected = select(state, STRATEGIES[state.plan.strategy].voters)
+    selected = select(state, strategy.voters)
     signal = SIGNALS.get(stop.detail.partition(":")[0]) if stop.reason is StopReason.SIGNAL else None
     if signal is not None:
         finished = RunFinished("interrupted", signal, stop, state.resumptions)
@@ -157,15 +159,16 @@ def _exit(state: RunState, selected: Selected | None) -> int:
     if selected is None:
         return 4
     step, task = state.chain(selected.chain).steps[selected.index], state.plan.task if state.plan else None
-    if step.score is None and task and task.kind is Kind.CODE:
+    if task is None or task.kind is not Kind.CODE:
+        return 0  # no verifier was set: a score of its own only compares its candidates
+    if step.score is None:
         return 3 if task.suite or step.candidate.parsed is None else 0
-    return 0 if step.score is None or step.score >= 1.0 else 3
+    return 0 if step.score >= 1.0 else 3
 
 
-async def _failed(journal: Journal, error: RefinerError) -> None:
+async def _failed(journal: Journal, strategy: Strategy, error: RefinerError) -> None:
     state = journal.state
-    assert state.plan is not None  # noqa: S101
-    selected = select(state, STRATEGIES[state.plan.strategy].voters)
+    selected = select(state, strategy.voters)
     stop = Stop(StopReason.ERROR, str(error))
     finished = RunFinished("failed", error.exit_code, stop, state.resumptions, error.kind)
     with anyio.CancelScope(shield=True):
