@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from refiner.autograd.variable import Variable, image
     from refiner.domain.errors import RefinerError
     from refiner.domain.result import Result
+    from refiner.domain.run import Stop
     from refiner.modules.ask import Ask, Example
     from refiner.modules.compiler import Compiler
     from refiner.modules.module import Module
+    from refiner.run.context import RunEngine
     from refiner.strategies.descent import descend
 
 _HOMES = {
@@ -54,6 +56,8 @@ _HOMES = {
     "Module": "refiner.modules.module",
     "RefinerError": "refiner.domain.errors",
     "Result": "refiner.domain.result",
+    "RunEngine": "refiner.run.context",
+    "Stop": "refiner.domain.run",
 }
 
 __all__ = [
@@ -70,6 +74,8 @@ __all__ = [
     "NumericLoss",
     "RefinerError",
     "Result",
+    "RunEngine",
+    "Stop",
     "TextLoss",
     "TextualGradientDescent",
     "Variable",
