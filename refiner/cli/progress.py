@@ -128,8 +128,8 @@ class Progress:
             case Candidate() as candidate:
                 self._candidate(candidate)
             case Executed(execution=execution) as run:
-                against = "" if run.against == "tests" else " made for it"
-                self._block(f"tests{against} of {run.chain}/{run.index}: {ran(execution)}", failure(execution))
+                against = {"tests": "tests", "test": "test set"}.get(run.against, "tests made for it")
+                self._block(f"{against} of {run.chain}/{run.index}: {ran(execution)}", failure(execution))
             case Evaluation() as said:
                 self._block(f"critique of {said.chain}/{said.index} ({said.verdict})", said.critique)
             case Gradient() as gradient:

@@ -96,6 +96,8 @@ def tune(
     settings = loaded.settings
     text = read_input(prompt, context.note)
     source = Source.read(Path(prompt)) if prompt and prompt != "-" and Path(prompt).is_file() else None
+    if in_place and source is None:
+        raise UsageError("-i needs a file with the prompt: -o writes it elsewhere")
     every = tuple(name for names in ids for name in names.split(",") if name)
     items = Wanted(data, limit, sample, every, mapped).items(settings)
     tuning = tuning_of(items, split, seed=settings.seed, batch=batch, epochs=epochs)

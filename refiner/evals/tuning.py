@@ -59,7 +59,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Gain:
     """The test set before and after tuning; after is None where the run ended before it was asked again.
 
     repaired, broken: items that became right, and that were so before. p: of McNemar's exact test.
@@ -85,7 +85,7 @@ class Tested:
         return {"before": self.before.to_json(), "after": self.after and self.after.to_json(), **(after or {})}
 
 
-def tested(state: RunState) -> Tested | None:
+def tested(state: RunState) -> Gain | None:
     """What a run found on its test set; None where it has none, or not yet."""
     steps = state.chain(0).steps
     before = _on_test(steps[0]) if steps else None
@@ -93,12 +93,12 @@ def tested(state: RunState) -> Tested | None:
         return None
     after = _on_test(state.answer) if state.answer else None
     if after is None:
-        return Tested(_accuracy(before))
+        return Gain(_accuracy(before))
     flips = [
         (now.outcome is Outcome.PASSED) - (then.outcome is Outcome.PASSED)
         for then, now in zip(before.cases, after.cases, strict=True)
     ]
-    return Tested(_accuracy(before), _accuracy(after), flips.count(1), flips.count(-1))
+    return Gain(_accuracy(before), _accuracy(after), flips.count(1), flips.count(-1))
 
 
 def _on_test(step: Step) -> Execution | None:

@@ -158,3 +158,12 @@ def test_every_path_from_the_loss_is_heard_and_no_call_is_made_twice(program: li
         assert len(set(gradients)) == len(gradients)
     keys = [(role, place) for role, place, _ in engine.prompts if role is Role.GRADIENT]
     assert len(set(keys)) == len(keys)
+
+
+async def test_what_comes_again_within_a_scope_has_a_place_of_its_own() -> None:
+    async def branch(_item: str) -> str:
+        return placed("answer", "call")
+
+    with scope("0"):
+        first, second = await batch(branch, "ab"), await batch(branch, "ab")
+    assert first + second == ["0/0/call", "0/1/call", "0/0~1/call", "0/1~1/call"]

@@ -96,6 +96,7 @@ def test_after_a_kill_nothing_is_bought_again(tuned: Program, scripted: Scripted
         ((*WORDS, "--split", "4,4"), "three numbers of items"),
         ((*WORDS, "--split", "9,9,9"), "too few for 9, 9 and 9"),
         (("tune", "prompt.txt", "--data", "code.jsonl"), "is about a program"),
+        (("tune", "Be brief.", "--data", "sums.jsonl", "-i"), "-i needs a file with the prompt"),
         (("tune", "--resume", "@", "--data", "sums.jsonl"), "--resume takes no --data"),
         (("solve", "Who?", "-s", "tune"), "refiner tune PROMPT_FILE"),
     ],
