@@ -132,7 +132,8 @@ class _Told:
         wrong = [update for update in updates if update.problem]
         accepted = index == 0 or len(wrong) < len(updates)
         problem = None if accepted else wrong[0].problem
-        reason = "; ".join(f"the {one.variable.role}: {one.reason or one.problem}" for one in wrong)
+        whose = (f"the {one.variable.role}: " if len(values) > 1 else "" for one in wrong)
+        reason = "; ".join(f"{role}{one.reason or one.problem}" for role, one in zip(whose, wrong, strict=True))
         fine = "nothing speaks against it" if optimizer.validated is None else f"validation: {optimizer.validated:.3g}"
         phase = Phase.UPDATE if index else Phase.DRAFT
         await self.event(Candidate(0, index, phase, text, text, problem))

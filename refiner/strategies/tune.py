@@ -24,6 +24,7 @@ ROLE = (
     "structured system prompt to a somewhat capable language model that specifies the behavior and strategies for "
     "the QA task"
 )
+GENERAL = "It instructs for every question of this kind: those above are examples, and their answers no part of it."
 TEST = "test"
 """What the executions of the prompts on the test set are against."""
 
@@ -68,7 +69,7 @@ async def tune(context: RunContext, prompts: Prompts) -> Stop:
 
     measured = list[Execution]()
     validated = validation if tuning.validation else None
-    optimizer = TextualGradientDescent([prompt], engine, validation=validated, prompts=prompts)
+    optimizer = TextualGradientDescent([prompt], engine, [GENERAL], validation=validated, prompts=prompts)
     descent = await descend(optimizer, loss, until=context.stop_at, record=record)
     best = context.state.chain(0).current
     if best is not None and tuning.test:

@@ -154,7 +154,7 @@ async def test_a_descent_loses_patience_with_steps_that_are_taken_back() -> None
     found = await refiner.descend(optimizer, lengthening(engine, variable), until="patience:2 | iterations:9")
     assert (found.stop.reason, len(found.updates), variable.value) == (StopReason.PATIENCE, 2, "x")
     decisions = [step.decision for step in found.state.chain(0).steps[1:]]
-    assert [d and (d.accepted, d.reason) for d in decisions] == [(False, "the answer: validation went from 1 to 0")] * 2
+    assert [d and (d.accepted, d.reason) for d in decisions] == [(False, "validation went from 1 to 0")] * 2
 
 
 async def test_a_descent_ends_when_no_loss_finds_anything() -> None:

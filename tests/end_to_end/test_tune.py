@@ -14,8 +14,8 @@ START, BETTER, WORSE = "You answer questions.", "You answer questions. Add step 
 WORDS = ("tune", "prompt.txt", "--data", "sums.jsonl", "--split", "4,4,8", "--batch", "2")
 
 
-def world(*updates: str, hard: int = 99) -> Script:
-    """A model that adds rightly under BETTER alone, up to `hard`, and whose rewrites are the updates in their order."""
+def world(*updates: str, hard: int = 99, easy: int = 0) -> Script:
+    """A model that adds rightly up to `hard` under BETTER and up to `easy` under START, and rewrites as listed."""
     left = [*updates]
 
     def script(asked: Asked) -> str:
@@ -24,8 +24,8 @@ def world(*updates: str, hard: int = 99) -> Script:
         if "The variable to improve" in asked.last:
             return "It has to say that one adds step by step."
         one, two = map(int, re.findall(r"\d+", asked.last))
-        right = asked.messages[0] == ("system", BETTER) and one + two <= hard
-        return f"Answer: {one + two if right else 0}"
+        most = {BETTER: hard, START: easy}.get(asked.messages[0][1], 0)
+        return f"Answer: {one + two if one + two <= most else 0}"
 
     return script
 
@@ -64,15 +64,15 @@ def test_a_prompt_is_kept_by_validation_and_measured_on_the_test_set(tuned: Prog
 
 def test_after_a_kill_nothing_is_bought_again(tuned: Program, scripted: Scripted) -> None:
     words = (*WORDS, "-n", "2", "--concurrency", "1")
-    scripted.script = world(WORSE, BETTER)
+    scripted.script = world(WORSE, BETTER, easy=20)  # the first is taken back
     whole = tuned(*words, "-i", "--json").json
     assert (tuned.folder / "prompt.txt").read_text() == BETTER + "\n"
     (tuned.folder / "prompt.txt").write_text(START)
-    calls, scripted.asked[:] = len(scripted.asked), []
-    stalled, model = threading.Event(), world(WORSE, BETTER)
+    asked_whole, scripted.asked[:] = [asked.messages for asked in scripted.asked], []
+    stalled, model = threading.Event(), world(WORSE, BETTER, easy=20)
 
     def stalling(asked: Asked) -> Outcome:
-        if len(scripted.asked) == 30 and not stalled.is_set():
+        if len(scripted.asked) == 23 and not stalled.is_set():
             stalled.set()
             return STALL
         return model(asked)
@@ -85,8 +85,10 @@ def test_after_a_kill_nothing_is_bought_again(tuned: Program, scripted: Scripted
     done: Done = tuned("tune", "--resume", "@", "--json")
     assert done.json["answer"] == whole["answer"] == BETTER
     assert done.json["test"] == whole["test"]
-    assert len(scripted.asked) == calls + 1  # the one that stalled
-    assert done.json["usage"]["calls"] == calls + 1
+    assert [step["accepted"] for step in done.json["iterations"]] == [True, False, True]
+    del scripted.asked[22]  # the one that stalled
+    assert [asked.messages for asked in scripted.asked] == asked_whole
+    assert done.json["usage"]["calls"] == len(asked_whole) + 1
 
 
 @pytest.mark.parametrize(
