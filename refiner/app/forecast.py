@@ -101,7 +101,8 @@ def _tuned(plan: Plan, tuning: Tuning, provider: Provider, prompts: Prompts) -> 
         used = Usage(calls, answers * asked + learning, 0, calls * reply, estimated=True)
         return _limited(used, plan.limits, provider)
 
-    return Forecast(usage(0.0, REPLY // 2), usage(0.5, REPLY), usage(1.0, plan.max_output_tokens))
+    likely = min(REPLY, plan.max_output_tokens)
+    return Forecast(usage(0.0, likely // 2), usage(0.5, likely), usage(1.0, plan.max_output_tokens))
 
 
 def _repairs(plan: Plan, beside: int) -> tuple[int, int]:
