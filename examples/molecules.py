@@ -51,7 +51,7 @@ async def main() -> None:
         optimizer = refiner.TextualGradientDescent([molecule], engine, constraints=[VALID], validation=overall)
         descent = await refiner.descend(optimizer, loss, until="iterations:3")
         for (update,) in descent.updates:
-            print(f"{update.new}: {update.reason or 'accepted'}")
+            print(f"{update.new}: {update.reason or update.problem or 'accepted'}")
         print(f"{molecule.value}\n{(await loss()).value}")
 
 

@@ -47,7 +47,7 @@ async def main() -> None:
         optimizer = refiner.TextualGradientDescent([plan], engine, [form], validation=missed, maximise=False)
         descent = await refiner.descend(optimizer, lambda _: goals(simulator(plan)), until="clean | iterations:4")
         for (update,) in descent.updates:
-            print(f"{update.new}: {update.reason or told(update.new)}")
+            print(f"{update.new}: {update.reason or update.problem or told(update.new)}")
         print(f"kept {plan.value}: {told(plan.value)}, {await missed():.1f} Gy off the goals")
 
 

@@ -51,6 +51,8 @@ def forked(run: str, past: Sequence[Recorded], chain: int, index: int, edit: Edi
     started = kept[0]
     assert isinstance(started, RunStarted)  # noqa: S101
     plan = started.plan
+    if edit.answer is not None and plan.tuning is not None:
+        raise UsageError("a prompt is tuned by what its examples say: `refiner tune` begins with another one")
     if edit.answer is not None:
         kept = list(_answered(kept, plan, chain, index, edit.answer))
         plan = kept[0].plan if isinstance(kept[0], RunStarted) else plan

@@ -55,6 +55,7 @@ def test_a_prompt_is_kept_by_validation_and_measured_on_the_test_set(tuned: Prog
         (False, WORSE),
     ]
     assert shown["iterations"][2]["reason"].endswith(f"validation went from {shown['score']:g} to 0")
+    assert "begins with another one" in tuned("run", "fork", "@@1", "--answer", WORSE).error
     again = tuned("tune", "--resume", "@", "-o", "better.txt", "--json").json
     test = again["test"]
     easy = [sum(map(int, re.findall(r"\d+", asked.last))) <= 20 for asked in scripted.asked[:8]]  # the test set
