@@ -24,7 +24,9 @@ result = refiner.solve_sync(
     "The longest increasing subsequence of many numbers takes for ever, or too deep a recursion: use bisect.",
     program=SNIPPET,
     suite=Suite((("test_snippet.py", TESTS),), "snippet"),
-    max_iterations=2,
+    chains=2,
+    max_iterations=1,
+    max_time=120,
     max_output_tokens=400,
 )
 print(result.answer)
