@@ -51,10 +51,3 @@ def test_the_others_follow_one_another(capsys: pytest.CaptureFixture[str]) -> No
     assert [update.problem for step in names["found"].updates for update in step] == [None, None]
     assert capsys.readouterr().out.startswith("[(None, '')]")
     assert all(name in PAGE.read_text("utf-8") for name in set(refiner.__all__) - {"Result", "RefinerError"})
-
-
-def test_every_test_that_the_page_names_is_there() -> None:
-    written = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-    named = re.findall(r"`(test_\w+)`", PAGE.read_text("utf-8"))
-    assert len(named) > 8
-    assert [name for name in named if f"def {name}(" not in written] == []
