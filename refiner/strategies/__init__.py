@@ -84,7 +84,7 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
             1,
             0,
             until="",
-            voters="finals",
+            voters="nobody",
         ),
     }
 )

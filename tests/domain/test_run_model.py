@@ -132,6 +132,7 @@ def test_votes_are_counted_as_the_strategies_count_them() -> None:
         "compare": "finals",
         "sample": "finals",
         "fuse": "nobody",
+        "tune": "nobody",
     }
     assert set(PHASES) == set(Role)
 

@@ -95,10 +95,6 @@ def test_the_optimized_prompt_is_gone_on_with_after_a_kill(program: Callable[...
     assert len(scripted.asked) == 1 + 4 * 12 + 3 * 3 + 1
 
 
-def test_the_first_example_runs_on_the_embedded_model(home: Path) -> None:
-    assert run(home, sys.executable, "examples/solve.py").strip()
-
-
 def test_solve_refines_with_the_embedded_model_from_the_command_line_to_the_database(home: Path) -> None:
     command = [sys.executable, "-m", "refiner"]
     question = "How many minutes are there in 3 hours and 20 minutes?"
