@@ -36,7 +36,7 @@ from refiner.tui.widgets.words import Words
 FRAME = 0.15
 """Seconds between two pictures of a run, however fast it tells."""
 
-REST = 0.1
+REST = 0.2
 """Seconds that the cursor rests on an iteration until it is shown: a diff takes longer than a key."""
 
 TICK = 1.0
