@@ -159,7 +159,7 @@ def _exit(state: RunState, selected: Selected | None) -> int:
     if selected is None:
         return 4
     step, task = state.chain(selected.chain).steps[selected.index], state.plan.task if state.plan else None
-    if task is None or task.kind is not Kind.CODE:
+    if task is None or (task.kind is not Kind.CODE and task.suite is None):
         return 0  # no verifier was set: a score of its own only compares its candidates
     if step.score is None:
         return 3 if task.suite or step.candidate.parsed is None else 0
