@@ -131,8 +131,8 @@ async def judged(world: World, title: str, judge: str, pairs: Sequence[Pair], be
     over = journal.state.status == "done"
     if known and not over:
         await world.store.claim(run)
-        await journal.book_interrupted()
         await journal.record(RunResumed(journal.state.resumptions + 1))
+        await journal.book_interrupted()
     assert journal.state.plan is not None  # noqa: S101
     lines = await connect_all(world, replace(journal.state.plan, limits=bench.limits))
     purse = Ledger(bench.limits, journal.state.usage, whole=True)

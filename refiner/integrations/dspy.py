@@ -90,8 +90,8 @@ class Refined(dspy.Module):  # type: ignore[misc]
             run = await (create(world, plan) if run is None else _claimed(world, run, plan))
             journal = await Journal.open(world.store, run, listener)
             if journal.state.status != "running" or journal.state.usage.calls:
-                await journal.book_interrupted()
                 await journal.record(RunResumed(journal.state.resumptions + 1))
+                await journal.book_interrupted()
             try:
                 prediction = await self._refined(world, journal, dict(inputs))
             except Exception as error:

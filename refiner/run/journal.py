@@ -63,7 +63,10 @@ class Journal:
                 self._listener(recorded)
 
     async def book_interrupted(self) -> None:
-        """Book each call that was under way when the last process died at the most it can have used."""
+        """Book each call that was under way when the last process died at the most it can have used.
+
+        After RunResumed, which alone ends the time that nobody worked on the run.
+        """
         failed: list[Event] = []
         for place, reserved in self.state.under_way.items():
             key, _, attempt = place.rpartition("#")

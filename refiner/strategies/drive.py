@@ -81,8 +81,8 @@ async def resume_run(
     if strategy is None:
         raise UsageError(f"run {run} is no solving but a {plan.strategy}: the command that began it goes on with it")
     if journal.state.status != "running" or len(journal.state.chains) or journal.state.under_way:
-        await journal.book_interrupted()
         await journal.record(RunResumed(journal.state.resumptions + 1))
+        await journal.book_interrupted()
     try:
         lines = await connect_all(world, plan)
         judge = await world.judge() if world.judge and plan.task.kind is Kind.CODE else None

@@ -1,5 +1,7 @@
 """The door: what is reserved, looked up, committed and booked around one call."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,8 @@ async def test_what_a_dead_process_had_under_way_is_booked_at_its_most(scripted:
         # What kill -9 leaves behind: a call that started and never ended.
         await world.store.append(run, [CallStarted("0/0/answer/0", 0, Role.ANSWER, "m", "digest", (), 10, most)])
         state = await resume_run(world, run)
+        begun, *later = await world.store.events(run)
+    assert fold([begun, later[0], *(replace(one, at=one.at + timedelta(hours=1)) for one in later[1:])]).seconds < 3600
     assert state.usage.calls == 1 + 3
     assert state.usage.input_tokens >= 100
     assert not state.under_way
