@@ -31,7 +31,7 @@ class Guarded(Server):
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.query.get("token", request.cookies.get(f"{COOKIE}-{self.port}", ""))
-        if not secrets.compare_digest(given.encode(), self.token.encode()):
+        if request.host != f"{HOST}:{self.port}" or not secrets.compare_digest(given.encode(), self.token.encode()):
             raise web.HTTPForbidden(text="open the address that `refiner tui --web` has printed\n")
         if request.headers.get("Origin", self.public_url) != self.public_url:
             raise web.HTTPForbidden(text="not from another page\n")

@@ -28,7 +28,8 @@ async def test_it_is_shown_to_who_knows_the_address(refiner: Program, port: int)
         with pytest.raises(OSError, match=r"refused|assign|unreachable"):
             socket.create_connection((other, port), 5)
     assert httpx2.get(root).status_code == httpx2.get(f"{address}x").status_code == 403
-    assert httpx2.get(address, headers={"Origin": "http://evil.example"}).status_code == 403
+    for name, elsewhere in (("Origin", "http://evil.example"), ("Host", f"evil.example:{port}")):
+        assert httpx2.get(address, headers={name: elsewhere}).status_code == 403
     page = httpx2.get(address)
     assert (page.status_code, page.headers["content-security-policy"].split(";")[0][:18]) == (200, "default-src 'self'")
     async with (
