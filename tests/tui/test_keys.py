@@ -1,5 +1,8 @@
 """What the keys of the screens do, on a terminal that is none."""
 
+from datetime import timedelta
+from unittest.mock import patch
+
 import pytest
 from textual.command import CommandList
 from textual.pilot import Pilot
@@ -9,6 +12,7 @@ from textual.widgets import Input, TabbedContent
 from refiner.domain.errors import UsageError
 from refiner.domain.run_model import CRITIQUE
 from refiner.domain.store import RunRow
+from refiner.tui import figures
 from refiner.tui.app import RefinerApp, bindings
 from refiner.tui.screens.compare import CompareScreen
 from refiner.tui.screens.help import HelpScreen
@@ -102,6 +106,17 @@ async def test_the_cursor_stays_on_its_run_when_another_comes() -> None:
         screen.runs = {**screen.runs, new.id: new}
         await settled(pilot, lambda: len(table.rows) == 4)
         assert table.row == on
+
+
+async def test_ages_go_on_where_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("refiner.tui.widgets.table.AGING", 0.01)
+    async with playing(told(rows(1))) as pilot:
+        _, table = await listing(pilot, 1)
+        before, now = table.render_line(1).text, figures.now()
+        monkeypatch.setattr(figures, "now", lambda: now + timedelta(days=400))
+        with patch.object(table, "refresh") as drawn:
+            await settled(pilot, lambda: drawn.called)
+        assert table.render_line(1).text != before
 
 
 async def test_a_run_is_opened_and_left() -> None:

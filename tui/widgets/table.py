@@ -43,6 +43,9 @@ class Column(Generic[T]):
 LEAST = 16
 """Characters that a column without a width needs."""
 
+AGING = 5.0
+"""Seconds after which ages are told anew, though no row has changed."""
+
 
 class Table(ScrollView, Generic[T], can_focus=True):
     """Rows of one kind; each has a name that stays the same while the row changes."""
@@ -124,6 +127,9 @@ class Table(ScrollView, Generic[T], can_focus=True):
         self._name_of = name_of
         self._rows: Sequence[T] = ()
         self._names: list[str] = []
+
+    def on_mount(self) -> None:
+        self.auto_refresh = AGING
 
     @property
     def rows(self) -> Sequence[T]:
