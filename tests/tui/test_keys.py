@@ -1,5 +1,6 @@
 """What the keys of the screens do, on a terminal that is none."""
 
+from dataclasses import replace
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -12,6 +13,7 @@ from textual.widgets import Input, TabbedContent
 from refiner.domain.errors import UsageError
 from refiner.domain.run_model import CRITIQUE
 from refiner.domain.store import RunRow
+from refiner.domain.task import Kind
 from refiner.tui import figures
 from refiner.tui.app import RefinerApp, bindings
 from refiner.tui.screens.compare import CompareScreen
@@ -24,7 +26,7 @@ from refiner.tui.widgets.diff import Diff
 from refiner.tui.widgets.table import Table
 from refiner.tui.widgets.words import Words
 from tests.tui.snapshots import opened, playing, settled
-from tests.tui.told import at_work, mended, mending, rows, writing
+from tests.tui.told import Story, at_work, mended, mending, plan, rows, writing
 from tests.tui.told_source import told
 
 pytestmark = pytest.mark.anyio
@@ -151,6 +153,20 @@ async def test_tabs_base_and_split() -> None:
         assert diff.base == "0/1"
         await pilot.press("a", "u")
         assert (str(diff.base), diff.split) == ("None", True)
+
+
+async def test_a_draft_of_a_program_is_compared_with_the_given_one() -> None:
+    mends = plan("Mend one().", Kind.CODE, "repair")
+    story = Story().begin(replace(mends, task=replace(mends.task, program="def one():\n    return 0\n")))
+    for chain in (0, 1):
+        story.candidate(chain, 0, f"def one():\n    return {chain}\n").decide(chain, 0, "it is the first")
+    source = told((), story.events)
+    async with playing(source) as pilot:
+        screen = await opened(pilot, source, story.events)
+        diff = screen.query_one(Diff)
+        await settled(pilot, lambda: "+    return 1" in diff.text)
+        await pilot.press("up")
+        await settled(pilot, lambda: not diff.text)
 
 
 async def test_text_streams_and_nothing_in_it_is_obeyed() -> None:

@@ -82,7 +82,9 @@ class RunsScreen(Screen[None]):
         *STEERING,
         Binding("D,delete", "delete", "Delete", id="delete", tooltip="Delete runs for good", show=False),
         Binding("slash", "filter", "Filter", id="filter", tooltip="Show only runs that hold some words"),
-        Binding("S", "sort", "Sort", id="sort", tooltip="Order by the next column; a click on its head does too"),
+        Binding(
+            "S", "sort", "Sort", id="sort", tooltip="Order by the next column; a click on its head does too", show=False
+        ),
         Binding("space", "mark", "Mark", id="mark", tooltip="Mark a run, to do something with several at once"),
         Binding("c", "compare", "Compare", id="compare", tooltip="Put two marked runs side by side"),
         Binding("escape", "clear", "Clear", id="clear", tooltip="Drop the filter and the marks", show=False),

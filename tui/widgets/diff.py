@@ -13,7 +13,7 @@ from refiner.domain.task import Kind
 
 
 class Diff(VerticalScroll):
-    """From `base` to the row under the cursor; a base of None is the version that it was made from."""
+    """From `base` to the row under the cursor; a base of None is what it was made from: a version, or the program."""
 
     DEFAULT_CSS = """
     Diff { Static { padding: 0 1; } DiffView { height: auto; } }
@@ -86,4 +86,8 @@ def _before(model: RunModel, row: Row | None, base: str | None) -> Step | None:
     if base is not None:
         return next((each.step for each in model.rows if f"{each.chain}/{each.index}" == base), None)
     earlier = model.state.chain(row.chain).steps[: row.index]
-    return next((step for step in reversed(earlier) if step.accepted), None)
+    before = next((step for step in reversed(earlier) if step.accepted), None)
+    plan = model.state.plan
+    if before is None and row.chain and plan and plan.task.program is not None:
+        return next(iter(model.state.chain(0).steps), None)
+    return before
