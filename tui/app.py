@@ -10,6 +10,7 @@ from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys, key_to_character
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
 
@@ -73,12 +74,15 @@ class RefinerApp(App[None]):
         if theme not in BUILTIN_THEMES:
             raise UsageError(f"there is no theme {theme!r}: take one of {', '.join(BUILTIN_THEMES)}")
         known = {binding.id for binding in bindings() if binding.id}
-        for name in keys or {}:
+        for name, given in (keys or {}).items():
             if name not in known:
                 near = get_close_matches(name, known, n=1)
                 raise UsageError(
                     f"tui.keys: nothing is called {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
                 )
+            for key in given.split(","):
+                if not _is_key(key.strip()):
+                    raise UsageError(f"tui.keys.{name}: there is no key {key!r}: they are called q, slash, f5, ctrl+k")
         self.theme = "ansi-dark" if plain else theme
         self.set_keymap(dict(keys or {}))
         self.source = source
@@ -118,6 +122,12 @@ class RefinerApp(App[None]):
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(self.screen))
+
+
+def _is_key(name: str) -> bool:
+    plain = name.rpartition("+")[2]
+    named = {*Keys, *KEY_NAME_REPLACEMENTS.values()}
+    return len(plain) == 1 or plain in named or key_to_character(plain) is not None
 
 
 def bindings() -> Iterator[Binding]:

@@ -237,6 +237,8 @@ def test_what_is_not_there() -> None:
         RefinerApp(told(), theme="pink")
     with pytest.raises(UsageError, match="did you mean 'filter'"):
         RefinerApp(told(), keys={"filtr": "f"})
+    with pytest.raises(UsageError, match="there is no key 'slsh'"):
+        RefinerApp(told(), keys={"filter": "f, ctrl+k,shift+f5,/,slash,G,pageup,é,slsh"})
 
 
 async def test_two_marked_runs_are_compared() -> None:
