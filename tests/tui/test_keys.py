@@ -11,7 +11,7 @@ from textual.theme import BUILTIN_THEMES
 from textual.widgets import Input, TabbedContent
 
 from refiner.domain.errors import UsageError
-from refiner.domain.run_model import CRITIQUE
+from refiner.domain.run_model import CRITIQUE, model_of
 from refiner.domain.store import RunRow
 from refiner.domain.task import Kind
 from refiner.tui import figures
@@ -167,6 +167,18 @@ async def test_a_draft_of_a_program_is_compared_with_the_given_one() -> None:
         await settled(pilot, lambda: "+    return 1" in diff.text)
         await pilot.press("up")
         await settled(pilot, lambda: not diff.text)
+
+
+async def test_what_a_next_version_is_made_from_is_shown_until_that_is_written() -> None:
+    story = Story().begin(plan("Write a line.")).candidate(0, 0, "The sea is dry.").decide(0, 0, "it is the first")
+    source = told((), story.ask("0/0/updater/step.0").events)
+    async with playing(source) as pilot:
+        screen = await opened(pilot, source, story.events)
+        words = screen.query_one("#answer").query_one(Words)
+        await pilot.press("5")
+        await settled(pilot, lambda: "0/1, being written" in words.render_line(0).text)
+        screen.model = model_of(story.reply("0/0/updater/step.0", "").ask("0/0/critic/loss").events)
+        await settled(pilot, lambda: "The sea is dry." in words.render_line(1).text)
 
 
 async def test_text_streams_and_nothing_in_it_is_obeyed() -> None:

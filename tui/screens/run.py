@@ -124,6 +124,15 @@ class RunScreen(Screen[None]):
         row: Row | None = self.query_one("#iterations", Table).row
         return row
 
+    @property
+    def _told(self) -> Row | None:
+        """The iteration under the cursor; while its candidate is being made, the one before it."""
+        row = self.row
+        if row is None or row.step is not None:
+            return row
+        before = (each for each in reversed(self.model.rows) if each.chain == row.chain and each.step)
+        return next(before, row)
+
     @work
     async def watch_source(self) -> None:
         """Follow the run for as long as the screen lives."""
@@ -174,7 +183,7 @@ class RunScreen(Screen[None]):
         """Draw the tab that is open."""
         if not self.is_current:
             return
-        row, model, right = self.row, self.model, self.query_one("#right", TabbedContent)
+        row, model, right = self._told, self.model, self.query_one("#right", TabbedContent)
         step = row.step if row else None
         match right.active:
             case "diff":
@@ -195,7 +204,9 @@ class RunScreen(Screen[None]):
         table: Table[Row] = self.query_one("#iterations", Table)
         writing = self.model.written(roles) if table.cursor == len(table.rows) - 1 else None
         if writing is not None:
-            words.grow(writing, f"{writing.chain}/{writing.iteration}, being written")
+            steps = self.model.state.chain(writing.chain).steps
+            index = len(steps) if name == "answer" else writing.iteration
+            words.grow(writing, f"{writing.chain}/{index}, being written")
             return
         said = {
             "critique": step.evaluation.critique if step and step.evaluation else "",
