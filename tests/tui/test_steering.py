@@ -101,7 +101,7 @@ async def test_a_budget_is_checked_beside_its_field() -> None:
         calls.value = "20"
         await pressed(pilot, "enter", RunScreen)
         await settled(pilot, lambda: bool(steered(source)))
-        assert steered(source) == [("budget", RUN, Limits(20, 1_000, 0.0032, 600.0))]
+        assert steered(source) == [("budget", RUN, Limits(20, 1_600, 0.0062, 600.0))]
 
 
 async def test_the_next_critique_is_held_and_edited() -> None:

@@ -81,7 +81,7 @@ class Story:
 
 def mending() -> Story:
     """A program that passes one of two tests, then neither (rolled back), then both."""
-    story = Story().begin(plan("Mend total().", Kind.CODE, "repair", Limits(calls=10, tokens=1_000, cost_usd=0.0032)))
+    story = Story().begin(plan("Mend total().", Kind.CODE, "repair", Limits(calls=10, tokens=1_600, cost_usd=0.0062)))
     story.candidate(0, 0, "def total(xs):\n    return 0\n").tell(_executed(0, 0, 1)).decide(0, 0, "it is the first")
     _iterate(story, 1, "def total(xs):\n    return xs\n", 0)
     story.decide(0, 1, "fewer tests pass than before", accepted=False)
