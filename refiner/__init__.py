@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from refiner.modules.ask import Ask, Example
     from refiner.modules.compiler import Compiler
     from refiner.modules.module import Module
-    from refiner.run.context import RunEngine
+    from refiner.run.engines import RunEngine
     from refiner.strategies.descent import descend
 
 _HOMES = {
@@ -56,7 +56,7 @@ _HOMES = {
     "Module": "refiner.modules.module",
     "RefinerError": "refiner.domain.errors",
     "Result": "refiner.domain.result",
-    "RunEngine": "refiner.run.context",
+    "RunEngine": "refiner.run.engines",
     "Stop": "refiner.domain.run",
 }
 

@@ -13,7 +13,8 @@ from refiner.domain.run import Stop
 from refiner.domain.task import Kind, Task
 from refiner.prompts import Prompts
 from refiner.providers.connect import resolve
-from refiner.run.context import RunContext, RunEngine
+from refiner.run.context import RunContext
+from refiner.run.engines import RunEngine
 from refiner.run.journal import Listener
 from refiner.strategies import Strategy
 from refiner.strategies.drive import connect_all, create, resume_run

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from refiner.cli import errors, output
+from refiner.cli.flags import LAYERS, SETTINGS, with_options
 from refiner.cli.options import Context, common
 from refiner.cli.progress import columns, spent
-from refiner.cli.solve import LAYERS, SETTINGS, confirm, in_loop, with_options
+from refiner.cli.solve import confirm, in_loop
 from refiner.domain.errors import RefinerError, UsageError
 
 if TYPE_CHECKING:

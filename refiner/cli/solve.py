@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +13,7 @@ import click
 
 from refiner.cli import errors, output
 from refiner.cli.code import Target, code_task
+from refiner.cli.flags import LAYERS, SETTINGS, with_options
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
 from refiner.domain.errors import DaemonError, RefinerError, UsageError
@@ -35,36 +36,6 @@ T = TypeVar("T")
 Tell = Callable[[str, "RunState", RefinerError | None], int]
 """Prints what a run came to by its id, its state, and the error that ended it; the exit code."""
 
-LAYERS = click.Choice(["auto", "bubblewrap", "landlock", "off"])
-_TYPES = click.Choice(["auto", "choice", "number", "text", "code"])
-MODELS = (
-    click.option("-m", "--model", metavar="PROVIDER:NAME", help="openai:…, anthropic:…, local, local:FILE."),
-    click.option("--critic-model", metavar="MODEL", help="The model that criticises."),
-    click.option("--updater-model", metavar="MODEL", help="The model that rewrites."),
-    click.option("--base-url", metavar="URL", help="An OpenAI-compatible server."),
-    click.option("--answer-type", type=_TYPES, help="How the answer is read and compared."),
-)
-LIMITS = (
-    click.option("-n", "--max-iterations", type=int, metavar="N", help="Updates of a chain at the most."),
-    click.option("--max-calls", type=int, metavar="N", help="Calls at the most."),
-    click.option("--max-tokens", type=int, metavar="N", help="Tokens at the most, in and out."),
-    click.option("--max-cost", type=float, metavar="USD", help="US dollars at the most."),
-    click.option("--max-time", metavar="TIME", help="How long at the most, such as 90s or 10m."),
-    click.option("--patience", type=int, metavar="N", help="Fruitless updates in a row that end a chain."),
-    click.option("--target", type=float, metavar="SCORE", help="The score that ends a chain."),
-    click.option("--until", metavar="EXPR", help='A stop rule, such as "agree:2 | cost:0.25".'),
-    click.option("--policy", metavar="NAME", help="A named stop rule."),
-    click.option("--max-output-tokens", type=int, metavar="N", help="The longest reply."),
-    click.option("--temperature", type=float, metavar="X", help="How freely the model samples."),
-    click.option("--seed", type=int, metavar="N", help="Fixes every shuffle, and the sampler where there is one."),
-    click.option("--concurrency", type=int, metavar="N", help="Calls at a time."),
-)
-SETTINGS = (
-    *MODELS,
-    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote, compare, repair, fuse."),
-    click.option("-k", "--chains", type=int, metavar="N", help="Independent chains."),
-    *LIMITS,
-)
 _CODE = (
     click.option("-t", "--tests", metavar="PATH", help="Tests that the code must pass: a file or a folder."),
     click.option("--check", metavar="CMD", help="A command that judges the program, whose path stands for {}."),
@@ -73,11 +44,6 @@ _CODE = (
     click.option("-i", "--in-place", is_flag=True, help="Write the program back, and keep the old one beside it."),
     click.option("--patch", is_flag=True, help="Print a patch instead of the program."),
 )
-
-
-def with_options(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
-    """Give a command options, in their order."""
-    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
 
 
 @click.command()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from refiner.cli.code import Target
+from refiner.cli.flags import LIMITS, MODELS, with_options
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
-from refiner.cli.solve import LIMITS, MODELS, driven, in_loop, printed, solved, staged, with_options
+from refiner.cli.solve import driven, in_loop, printed, solved, staged
 from refiner.domain.errors import RefinerError, UsageError
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from refiner.domain.task import Kind, Task
 from refiner.evals.figures import draws
 from refiner.evals.repeated import kappa, sign_flip
 from refiner.evals.statistics import Difference, paired_bootstrap
-from refiner.run.context import RunContext, StepEngine
+from refiner.run.context import RunContext
+from refiner.run.engines import StepEngine
 from refiner.run.journal import Journal
 from refiner.run.ledger import ExhaustedError, Ledger
 from refiner.strategies.drive import World, connect_all

@@ -30,7 +30,8 @@ from refiner.policies.language import parse
 from refiner.prompts import Prompts
 from refiner.providers.connect import resolve
 from refiner.providers.prices import price
-from refiner.run.context import RunContext, StepEngine, digest
+from refiner.run.context import RunContext, digest
+from refiner.run.engines import StepEngine
 from refiner.run.journal import Journal, Listener
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies.descent import descend

@@ -6,7 +6,8 @@ from refiner.domain.events import Preferred
 from refiner.domain.run import Stop, StopReason
 from refiner.domain.votes import Tally, apart, decided
 from refiner.prompts import Prompts
-from refiner.run.context import RunContext, StepEngine
+from refiner.run.context import RunContext
+from refiner.run.engines import StepEngine
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies.verbs import EXPLORING
 from refiner.strategies.vote import tally_of, vote

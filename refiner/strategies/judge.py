@@ -6,7 +6,7 @@ from typing import Literal
 from refiner.autograd.prompt import Prompt, Section, ask
 from refiner.domain.calls import Role
 from refiner.prompts import Prompts
-from refiner.run.context import StepEngine
+from refiner.run.engines import StepEngine
 from refiner.verify.statement import statements
 
 Ask = Callable[[str, str, str], Awaitable[str]]

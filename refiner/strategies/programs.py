@@ -13,7 +13,8 @@ from refiner.domain.run import Phase
 from refiner.domain.state import Step
 from refiner.domain.task import Task
 from refiner.prompts import Prompts, fill
-from refiner.run.context import RunContext, StepEngine
+from refiner.run.context import RunContext
+from refiner.run.engines import StepEngine
 from refiner.strategies import gate
 from refiner.strategies.report import failure
 from refiner.verify.program import code_problem, outline, program

@@ -15,7 +15,8 @@ from refiner.domain.run import Stop
 from refiner.domain.task import Task
 from refiner.domain.tuning import Example, Tuning
 from refiner.prompts import Prompts
-from refiner.run.context import RunContext, RunEngine
+from refiner.run.context import RunContext
+from refiner.run.engines import RunEngine
 from refiner.strategies.descent import descend
 from refiner.verify.equal import same_async
 from refiner.verify.read import read

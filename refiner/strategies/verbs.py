@@ -19,7 +19,8 @@ from refiner.domain.run import Phase, Verdict
 from refiner.domain.state import ChainState, Step
 from refiner.domain.task import Kind, Task
 from refiner.prompts import Prompts, fill
-from refiner.run.context import RunContext, StepEngine
+from refiner.run.context import RunContext
+from refiner.run.engines import StepEngine
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies import gate
 from refiner.strategies.judge import asking, wins

@@ -5,7 +5,8 @@ from refiner.domain.events import Preferred
 from refiner.domain.run import Stop, StopReason
 from refiner.domain.votes import Tally, apart, decided, tally
 from refiner.prompts import Prompts
-from refiner.run.context import RunContext, StepEngine
+from refiner.run.context import RunContext
+from refiner.run.engines import StepEngine
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies.judge import asking, wins
 from refiner.strategies.loop import refine_all

@@ -1,0 +1,45 @@
+"""The flags that several commands share: models, limits and how a task is solved."""
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LAYERS = click.Choice(["auto", "bubblewrap", "landlock", "off"])
+_TYPES = click.Choice(["auto", "choice", "number", "text", "code"])
+MODELS = (
+    click.option("-m", "--model", metavar="PROVIDER:NAME", help="openai:…, anthropic:…, local, local:FILE."),
+    click.option("--critic-model", metavar="MODEL", help="The model that criticises."),
+    click.option("--updater-model", metavar="MODEL", help="The model that rewrites."),
+    click.option("--base-url", metavar="URL", help="An OpenAI-compatible server."),
+    click.option("--answer-type", type=_TYPES, help="How the answer is read and compared."),
+)
+LIMITS = (
+    click.option("-n", "--max-iterations", type=int, metavar="N", help="Updates of a chain at the most."),
+    click.option("--max-calls", type=int, metavar="N", help="Calls at the most."),
+    click.option("--max-tokens", type=int, metavar="N", help="Tokens at the most, in and out."),
+    click.option("--max-cost", type=float, metavar="USD", help="US dollars at the most."),
+    click.option("--max-time", metavar="TIME", help="How long at the most, such as 90s or 10m."),
+    click.option("--patience", type=int, metavar="N", help="Fruitless updates in a row that end a chain."),
+    click.option("--target", type=float, metavar="SCORE", help="The score that ends a chain."),
+    click.option("--until", metavar="EXPR", help='A stop rule, such as "agree:2 | cost:0.25".'),
+    click.option("--policy", metavar="NAME", help="A named stop rule."),
+    click.option("--max-output-tokens", type=int, metavar="N", help="The longest reply."),
+    click.option("--temperature", type=float, metavar="X", help="How freely the model samples."),
+    click.option("--seed", type=int, metavar="N", help="Fixes every shuffle, and the sampler where there is one."),
+    click.option("--concurrency", type=int, metavar="N", help="Calls at a time."),
+)
+SETTINGS = (
+    *MODELS,
+    click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote, compare, repair, fuse."),
+    click.option("-k", "--chains", type=int, metavar="N", help="Independent chains."),
+    *LIMITS,
+)
+
+
+def with_options(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """Give a command options, in their order."""
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
