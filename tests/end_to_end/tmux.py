@@ -41,8 +41,9 @@ class Terminal:
             ended = select.select([process], [], [], PATIENCE)[0]
             os.close(process)
             assert ended, f"it did not end in {PATIENCE:g} seconds, and shows\n{self._tmux('capture-pane', '-p')}"
+        server = int(self._tmux("display", "-p", "#{pid}"))
         while not (status := self._tmux("display", "-p", "#{pane_dead_status}#{pane_dead_signal}").strip()):
-            pass  # tmux has not heard of it yet
+            os.kill(server, signal.SIGCHLD)  # tmux 3.3 misses this at times, and then waits for ever
         return int(status)
 
     def _tmux(self, *words: str) -> str:
