@@ -29,7 +29,7 @@ class Constraint:
             found = self.check(text)
         except Exception as error:  # noqa: BLE001 - whatever a checker stumbles over is no good text
             found = f"{type(error).__name__}: {error}"
-        if found is None or found is True:
+        if found is None or (found and not isinstance(found, str)):  # NumPy's True is another
             return None
         said = f" ({found[:_SHOWN]})" if found else ""
         return f'it breaks the rule "{self.rule}"{said}'

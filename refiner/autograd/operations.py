@@ -1,15 +1,16 @@
 """Operations: how a variable is made (forward), and what its sources hear of it (backward), side by side."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction
+from inspect import isawaitable, iscoroutine, iscoroutinefunction
 
 import anyio
 
 from refiner.autograd.prompt import Engine, Prompt, Section, ask
 from refiner.autograd.variable import PASS, Feedback, Variable, section
-from refiner.domain.calls import Role, Usage
+from refiner.domain.calls import Role
+from refiner.domain.errors import UsageError
 from refiner.prompts import Prompts, fill
 
 Backward = Callable[[Variable, Variable], str | Awaitable[str | None] | None]
@@ -36,13 +37,8 @@ class ModelCall:
     prompts: Prompts = field(default_factory=Prompts)
 
     async def __call__(self, *inputs: Variable, place: str = "call") -> Variable:
-        *before, last = inputs
-        shown = tuple(Section("", one.value, image=one.image) for one in before)
-        if last.image:
-            shown, text = (*shown, Section("", last.value, image=last.image)), ""
-        else:
-            text = last.value
-        prompt = Prompt(self.system.value if self.system else "", shown, text)
+        shown = tuple(Section("", one.value, image=one.image) for one in inputs if one.image or one.value)
+        prompt = Prompt(self.system.value if self.system else "", shown, "")
         reply = await ask(self.engine, prompt, Role.ANSWER, place)
         sources = (self.system, *inputs) if self.system else inputs
         return Variable(reply.text, self.role, sources=sources, operation=self, usage=reply.usage)
@@ -98,7 +94,11 @@ class Function:
     prompts: Prompts = field(default_factory=Prompts)
 
     def __call__(self, *sources: Variable) -> Variable:
-        return self._made(self.function(*(source.value for source in sources)), sources)
+        value = self.function(*(source.value for source in sources))
+        if iscoroutine(value):
+            value.close()
+            raise UsageError(f'the function that "{self.purpose}" is async: await its run(…)')
+        return self._made(value, sources)
 
     async def run(self, *sources: Variable) -> Variable:
         """The same without holding others up: an async function is awaited, any other runs in a thread."""
@@ -126,7 +126,7 @@ class Concatenation:
     separator: str
 
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
-        return replace(output.gradients[0], usage=Usage()) if len(output.gradients) == 1 else _joined(output)
+        return _joined(output)
 
 
 def concatenate(*sources: Variable, separator: str = "\n", role: str = "concatenation") -> Variable:

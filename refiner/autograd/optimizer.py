@@ -76,6 +76,9 @@ class TextualGradientDescent:
     _feedback: dict[int, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.parameters = tuple(dict.fromkeys(self.parameters))
+        if self.rate is not None and not 0 < self.rate <= 1:
+            raise UsageError(f"rate is {self.rate:g}: it is a share of the text, above 0 and at most 1")
         for parameter in self.parameters:
             if parameter.image:
                 raise UsageError(f"the {parameter.role} is an image: feedback changes texts alone")

@@ -60,6 +60,30 @@ async def test_what_still_violates_is_rejected_with_the_reason(constraint: Const
     assert reason in update.reason
 
 
+@pytest.mark.parametrize(("obeys", "problem"), [(1, None), (0, "constraint")])
+async def test_a_check_may_return_whatever_is_true_or_false(obeys: int, problem: str | None) -> None:
+    rule = Constraint("it is valid", lambda _text: obeys)  # type: ignore[arg-type, return-value]  # as NumPy's bool is
+    (update,) = await TextualGradientDescent([heard("1")], replying("2", "3"), constraints=[rule]).step()
+    assert update.problem == problem
+
+
+async def test_a_parameter_that_is_given_twice_is_asked_for_once() -> None:
+    variable, engine = heard("1"), replying("2", "3")
+    assert len(await TextualGradientDescent([variable, variable], engine).step()) == 1
+    assert variable.value == "2"
+
+
+async def test_what_cannot_be_meant_is_refused() -> None:
+    with pytest.raises(UsageError, match="rate is 20: it is a share"):
+        TextualGradientDescent([heard("1")], replying(), rate=20)
+
+    async def slow(text: str) -> str:
+        return text
+
+    with pytest.raises(UsageError, match=r'"looks it up" is async: await its run'):
+        refiner.Function(slow, "looks it up")(heard("1"))
+
+
 async def test_a_step_changes_no_more_than_its_rate() -> None:
     old = "the quick brown fox jumps over the lazy dog"
     variable = heard(old)
