@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Protocol
 
 from refiner.autograd.concurrent import placed
-from refiner.domain.calls import Count, Image, Message, Reply, Role
+from refiner.domain.calls import Count, Image, Message, Reply, Role, Usage
 from refiner.domain.errors import ContextLengthError
 
 _LEAST = 200
@@ -21,6 +21,11 @@ class Engine(Protocol):
     @property
     def room(self) -> int | None:
         """Tokens that a prompt may have beside its reply; None where that is not known."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What its replies used so far; rules of calls, tokens and cost go by it."""
         ...
 
     async def count(self, messages: tuple[Message, ...], role: Role) -> Count: ...

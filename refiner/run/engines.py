@@ -25,6 +25,10 @@ class StepEngine:
         least = min((limit for limit in limits if limit is not None), default=None)
         return None if least is None else least - min(plan.max_output_tokens, least // 2)
 
+    @property
+    def usage(self) -> Usage:
+        return self.context.state.usage
+
     async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
         return await self.context.count(messages, role)
 

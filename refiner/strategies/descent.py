@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol, runtime_checkable
 
 from refiner.autograd.backward import Reduction, backward
 from refiner.autograd.concurrent import scope
@@ -24,14 +23,6 @@ Loss = Callable[[int], Awaitable[Variable]]
 Record = Callable[[Event], Awaitable[None]]
 Rule = Callable[[RunState, int], Stop | None]
 """A policy, or whatever else says stop."""
-
-
-@runtime_checkable
-class Metered(Protocol):
-    """An engine that says what it has used in all."""
-
-    @property
-    def usage(self) -> Usage: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ async def descend(
     policy = parse(until) if isinstance(until, str) else until
     critic = critic or optimizer.engine
     all_engines = {id(engine): engine for engine in (critic, optimizer.engine, *engines)}
-    told = _Told(record, [engine for engine in all_engines.values() if isinstance(engine, Metered)])
+    told = _Told(record, [*all_engines.values()])
     await told.candidate(optimizer, (), 0)
     updates: list[tuple[Update, ...]] = []
     made: Variable | None = None
@@ -99,7 +90,7 @@ class _Told:
     """The events so far, as the state that policies see."""
 
     record: Record | None
-    engines: Sequence[Metered]
+    engines: Sequence[Engine]
     state: RunState = field(default_factory=lambda: RunState(status="running"))
     before: Usage | None = None
     number: int = 0

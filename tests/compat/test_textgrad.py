@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+import refiner
 import refiner.compat.textgrad as tg
-from refiner.compat.textgrad.engine import default
+from refiner.compat.textgrad.engine import default, engine_of
 from refiner.domain.errors import NotFoundError, UsageError
+from refiner.domain.run import StopReason
 from tests.compat.conftest import textgrad
 from tests.engines import ScriptedEngine
 
@@ -47,6 +49,17 @@ def test_an_engine_of_ones_own_gets_texts_systems_and_images() -> None:
     assert reply.value == "seen"
     assert picture in reply.predecessors
     assert not picture.requires_grad
+
+
+@pytest.mark.anyio
+async def test_a_limit_of_calls_holds_for_an_engine_of_ones_own() -> None:
+    engine = engine_of(Called())
+    x = refiner.Variable("x", "answer")
+    loss = refiner.TextLoss.by(engine, "good?")
+    found = await refiner.descend(
+        refiner.TextualGradientDescent([x], engine), lambda _: loss(x), until="calls:3 | iterations:9"
+    )
+    assert found.stop.reason is StopReason.CALLS
 
 
 def test_an_engine_of_ones_own_is_called_once_at_a_time() -> None:

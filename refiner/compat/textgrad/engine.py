@@ -89,13 +89,14 @@ class Model(EngineLM):
         return reply.text
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Called:
     """Implements refiner.autograd.prompt.Engine over a function; it is called once at a time, as TextGrad does."""
 
     function: Callable[..., str]
     limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     room: int | None = None
+    usage: Usage = field(default_factory=lambda: Usage(estimated=True))
 
     async def count(self, messages: tuple[Message, ...], role: Role) -> Count:
         return Count(sum(len(message.text.encode()) for message in messages), exact=False)
@@ -110,7 +111,9 @@ class _Called:
         call = partial(self.function, content, system_prompt=system[0].text if system else None)
         began = anyio.current_time()
         text = await anyio.to_thread.run_sync(call, limiter=self.limiter)
-        return Reply(text, Usage(1, cost_usd=None, estimated=True), Finish.STOP, anyio.current_time() - began)
+        used = Usage(1, cost_usd=None, estimated=True)
+        self.usage += used
+        return Reply(text, used, Finish.STOP, anyio.current_time() - began)
 
     def note(self, text: str) -> None:
         pass
