@@ -69,9 +69,9 @@ async def resume_run(
     """Drive a run that this process holds to its end, from wherever its journal leaves off.
 
     streams: the listener also hears replies while they are written. own: a strategy that is none of STRATEGIES, for
-    runs that were begun with it. started is handed the run's context, through
-    which the run can be interrupted. Errors of providers end the run as failed, with its best answer kept, and are
-    raised with `run` set; a store that fails leaves the run as it stands.
+    runs that were begun with it. started is handed the run's context, through which the run can be interrupted. Errors
+    of providers end the run as failed, with its best answer kept, and are raised with `run` set; a store that fails
+    leaves the run as it stands.
     """
     journal = await Journal.open(world.store, run, listener, streams=streams)
     plan = journal.state.plan
@@ -80,6 +80,8 @@ async def resume_run(
     strategy = STRATEGIES.get(plan.strategy, own)
     if strategy is None:
         raise UsageError(f"run {run} is no solving but a {plan.strategy}: the command that began it goes on with it")
+    if own and strategy is not own:
+        raise UsageError(f"run {run} is no descent of one's own: `refiner run resume {run}` goes on with it")
     if journal.state.status != "running" or len(journal.state.chains) or journal.state.under_way:
         await journal.record(RunResumed(journal.state.resumptions + 1))
         await journal.book_interrupted()

@@ -1,15 +1,19 @@
 """The loop: what it asks in which order, what the gate lets through, and what it stops for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from refiner.domain.errors import UsageError
 from refiner.domain.run import StopReason
 from refiner.prompts import Prompts, fill
+from refiner.strategies import STRATEGIES
+from refiner.strategies.drive import create, resume_run
 from tests.scripted.script import Asked
 from tests.scripted.server import Scripted
-from tests.strategies.worlds import by_role, plan, solved
+from tests.strategies.worlds import by_role, plan, solved, world_of
 
 pytestmark = pytest.mark.anyio
 
@@ -164,3 +168,11 @@ async def test_markers_and_braces_in_the_question_change_nothing(scripted: Scrip
     assert [step.candidate.parsed for step in state.chain(0).steps] == ["41", "42"]
     assert all(question in asked.last for asked in scripted.asked)
     assert all("<task_>" in asked.last for asked in scripted.asked)
+
+
+async def test_a_run_of_a_solving_is_not_taken_for_a_descent_of_ones_own(scripted: Scripted, tmp_path: Path) -> None:
+    async with world_of(scripted, tmp_path) as world:
+        run = await create(world, plan(QUESTION))
+        with pytest.raises(UsageError, match=f"`refiner run resume {run}` goes on with it"):
+            await resume_run(world, run, own=replace(STRATEGIES["refine"], sentence="mine"))
+    assert scripted.asked == []
