@@ -34,6 +34,8 @@ class Image:
         """The picture at a URL, in a file or in bytes. Raises UsageError for what is no PNG, JPEG, GIF or WebP."""
         if isinstance(source, str) and source.startswith(("https://", "data:image/")):
             return cls(source)
+        if isinstance(source, str) and source.startswith("http:"):
+            raise UsageError(f"the image {source} has no https URL: load it, and give its file or its bytes")
         try:
             data = source if isinstance(source, bytes) else Path(source).read_bytes()
         except OSError as error:

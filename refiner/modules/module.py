@@ -38,8 +38,11 @@ class Module(ABC):
         return {name: {"role": held.role, "value": held.value} for name, held in self.named_parameters()}
 
     def save(self, path: str | Path) -> None:
-        """Write the state to a JSON file."""
-        Path(path).write_text(json.dumps(self.state(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        """Write the state to a JSON file. Raises UsageError where that cannot be written."""
+        try:
+            Path(path).write_text(json.dumps(self.state(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
     def load(self, state: Mapping[str, Mapping[str, str]] | str | Path) -> None:
         """Take roles and values from a state, or from the file that holds one.

@@ -68,6 +68,8 @@ def test_what_is_no_image_is_refused_in_one_line(tmp_path: Path) -> None:
         refiner.image(b"%PDF-1.7")
     with pytest.raises(UsageError, match="cannot be read"):
         refiner.image(tmp_path / "none.png")
+    with pytest.raises(UsageError, match="no https URL"):
+        refiner.image("http://example.org/a.jpg")
     with pytest.raises(UsageError, match="feedback changes texts alone"):
         refiner.TextualGradientDescent([refiner.image(PNG)], None)  # type: ignore[arg-type]  # it never gets so far
 

@@ -50,6 +50,8 @@ def test_a_state_is_saved_and_loaded_whole_or_not_at_all(tmp_path: Path) -> None
     module.save(tmp_path / "state.json")
     assert list(json.loads((tmp_path / "state.json").read_text("utf-8"))) == NAMES
     other.load(tmp_path / "state.json")
+    with pytest.raises(UsageError, match="cannot be written: No such file"):
+        module.save(tmp_path / "none" / "state.json")
     assert other.state() == module.state()
     old = module.state()
     broken = {
