@@ -123,8 +123,6 @@ class Function:
 class Concatenation:
     """Its sources one after the other. Backward: each hears what the whole heard, word for word."""
 
-    separator: str
-
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
         return _joined(output)
 
@@ -132,7 +130,7 @@ class Concatenation:
 def concatenate(*sources: Variable, separator: str = "\n", role: str = "concatenation") -> Variable:
     """The sources' values one after the other. Backward: each hears what the whole heard, word for word."""
     value = separator.join(source.value for source in sources)
-    return Variable(value, role, sources=sources, operation=Concatenation(separator))
+    return Variable(value, role, sources=sources, operation=Concatenation())
 
 
 @dataclass(frozen=True)
