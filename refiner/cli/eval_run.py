@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from refiner.app.forecast import Forecast
     from refiner.config.sources import Loaded
     from refiner.domain.evals import Results
+    from refiner.domain.run import Models
     from refiner.evals.options import Options
     from refiner.evals.running import Conditions, Going
     from refiner.store.sql import SqlStore
@@ -79,11 +80,12 @@ def run(
 
     own = {"limit": limit, "sample": sample, "ids": ids, "map": mapped, "replicates": replicates, "vote": vote}
     if resume:
-        told = {**own, "no_control": no_control or None, "batch": batch or None, **flags}
+        alone = {"no_control": no_control or None, "batch": batch or None, "dry_run": dry_run or None}
+        told = {**own, **alone, **flags}
         said = [name for name, value in told.items() if value not in (None, ()) and name not in AGAIN]
         if datasets or said:
             given = f"--{said[0].replace('_', '-')}" if said else "DATASET"
-            raise UsageError(f"--resume takes no {given}: the eval has its own")
+            raise UsageError(f"--resume takes no {given}: it goes on with what the eval was told")
     elif not datasets:
         raise UsageError("name a data set: gsm8k:PATH, humaneval, a file, or one of refiner.toml")
     # A figure that is said here is meant for the provider as well, whose own is made for one run at a time.
@@ -94,7 +96,7 @@ def run(
         return in_loop(partial(_resumed, context, loaded, resume, again))
     from refiner.providers.connect import resolve
 
-    every = tuple(name for text in ids for name in text.split(",") if name)
+    every = tuple(name.strip() for text in ids for name in text.split(",") if name.strip())
     wanted = Wanted(tuple(map(_anywhere, datasets)), limit, sample, every, mapped)
     model, limits = resolve(loaded.settings, loaded.paths), limits_of(loaded.settings)
     options = Options(wanted, model, loaded.settings, limits, replicates or 1, not no_control, vote or "own", batch)
@@ -114,19 +116,18 @@ async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_
     from refiner.evals.forecast import forecast
     from refiner.evals.tasks import row_of
     from refiner.prompts import Prompts
-    from refiner.providers.batch import Batched, batched
+    from refiner.providers.batch import Batched
     from refiner.providers.connect import connect
 
-    if options.batch and options.model.partition(":")[0] == "local":
-        raise UsageError("the embedded model has no batch API: leave --batch out")
     items = options.wanted.items(loaded.settings)
     conditions = options.conditions(items)
+    if options.batch:
+        await _have_batches(loaded, conditions.plan(0, 0).models, ask=not dry_run)
     bar = None if context.quiet else joining
     provider = await connect(options.model, loaded.settings, loaded.paths, loaded.settings.base_url, bar)
     try:
-        if options.batch:
-            provider = Batched(provider) if dry_run else await batched(provider)
-        expected = forecast(conditions, provider, Prompts(loaded.settings.prompts.folder))
+        priced = Batched(provider) if options.batch else provider
+        expected = forecast(conditions, priced, Prompts(loaded.settings.prompts.folder))
     finally:
         await provider.aclose()
     if dry_run:
@@ -139,6 +140,22 @@ async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_
         context.note(f"eval {name}: {len(items):,} items")
         poll = loaded.settings.batch.poll if options.batch else None
         return await _driven(context, world, store, name, conditions, poll)
+
+
+async def _have_batches(loaded: "Loaded", models: "Models", *, ask: bool) -> None:
+    """Raises UsageError for a model without a batch API. ask: its server, too."""
+    from refiner.providers.batch import batched
+    from refiner.providers.connect import connect
+
+    for name in dict.fromkeys((models.answer, models.critic, models.updater)):
+        if name.partition(":")[0] == "local":
+            raise UsageError("the embedded model has no batch API: leave --batch out")
+        if ask:
+            provider = await connect(name, loaded.settings, loaded.paths, loaded.settings.base_url)
+            try:
+                await batched(provider)
+            finally:
+                await provider.aclose()
 
 
 async def _resumed(context: Context, loaded: "Loaded", prefix: str, again: dict[str, object]) -> int:

@@ -141,6 +141,7 @@ def test_failures_are_no_wrong_answers_and_tried_again(refiner: Program, scripte
     tally = done.json["arms"]["refined"]
     assert (tally["judged"], tally["failed"], bad[2], bad[3]) == (5, 1, 2, 2)
     scripted.script = adder
+    assert "takes no --dry-run" in refiner("eval", "run", "--resume", "@", "--dry-run").error
     again = refiner("eval", "run", "--resume", "@", "--json")
     assert (again.code, again.json["arms"]["refined"]["judged"]) == (0, 6)
 

@@ -132,5 +132,8 @@ def test_where_there_is_no_batch_api(batching: Program, scripted: Scripted) -> N
     done = batching(*RUN, *STEPS, "--batch")
     assert (done.code, scripted.asked) == (2, [])
     assert "has no batch API (404): leave --batch out" in done.error
-    assert batching(*RUN, "--batch", "-m", "local").error == "the embedded model has no batch API: leave --batch out"
+    scripted.batches.offered = True
+    for flag in ("-m", "--critic-model"):
+        done = batching(*RUN, "--batch", flag, "local")
+        assert done.error == "the embedded model has no batch API: leave --batch out"
     assert batching("eval", "list", "--json").json == []
