@@ -183,6 +183,13 @@ def test_a_bad_row_is_named(write: Write, content: Any, name: str, message: str)
     assert "\n" not in str(raised.value)
 
 
+def test_a_mapped_column_that_no_row_has_is_refused(write: Write) -> None:
+    path = write([{"question": "?", "answer": "A", "options": ["A", "b"]}, {"question": "?", "answer": 1}], "set.jsonl")
+    assert [item.kind for item in read(path, Fields.parse("choices=options"))] == [Kind.CHOICE, Kind.NUMBER]
+    with pytest.raises(UsageError, match='no row has a column "optons"; there are question, answer'):
+        read(path, Fields.parse("choices=optons"))
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -35,6 +35,14 @@ class Fields:
     entry_point: str = "entry_point"
     subject: str = "subject"
 
+    @property
+    def mapped(self) -> frozenset[str]:
+        """The columns that are not the usual ones."""
+        own = (getattr(self, field.name) for field in fields(self) if getattr(self, field.name) != field.default)
+        return frozenset(name for column in own for name in ((column,) if isinstance(column, str) else column)) - {
+            NO_ANSWER
+        }
+
     @classmethod
     def of(cls, table: Mapping[str, Column]) -> "Fields":
         """The fields of a table in `refiner.toml`. Raises UsageError for a name that is none."""

@@ -11,7 +11,7 @@ from refiner.domain.errors import NotFoundError, UsageError
 from refiner.domain.task import Kind
 from refiner.evals.datasets import hub
 from refiner.evals.datasets.fields import Fields, item_of
-from refiner.evals.datasets.files import rows
+from refiner.evals.datasets.files import Row, rows
 from refiner.evals.datasets.item import Item
 from refiner.evals.datasets.named import NAMED, read
 
@@ -28,13 +28,23 @@ def items(source: str, fields: Fields | None = None, kind: Kind | None = None) -
         found = ((source, item) for item in read_in)
     elif source.startswith(hub.PREFIX) or Path(source).suffix or Path(source).exists():
         names = fields or Fields()
-        every = enumerate(chain.from_iterable(map(rows, _files(source))), 1)
+        every = enumerate(_mapped(source, chain.from_iterable(map(rows, _files(source))), names), 1)
         found = ((where, item_of(row, where, number, names, kind)) for number, (where, row) in every)
     else:
         near = get_close_matches(name, NAMED, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMED)}"
         raise NotFoundError(f'no data set is called "{name}", and no file: {hint}')
     return _distinct(found)
+
+
+def _mapped(source: str, every: Iterable[Row], names: Fields) -> Iterator[Row]:
+    """The rows. Raises UsageError at their end for a column that is mapped, and that none of them has."""
+    missing, row = names.mapped, dict[str, object]()
+    for where, row in every:
+        missing -= row.keys()
+        yield where, row
+    if missing and row:
+        raise UsageError(f'{source}: no row has a column "{min(missing)}"; there are {", ".join(row)}')
 
 
 def _files(path: str) -> list[Path]:
