@@ -104,7 +104,7 @@ def rm(context: Context, names: tuple[str, ...], yes: bool) -> None:
 def say(context: Context, results: "Results", *, items: bool = False) -> None:
     """Print an eval as `eval show` does, and as `eval run` does at its end."""
     from refiner.cli.progress import short, spent
-    from refiner.evals.arms import rights, tallies, verdicts
+    from refiner.evals.arms import NO_GOLD, rights, tallies, verdicts
     from refiner.evals.repeated import gains, pooled, sign_flip
 
     row = results.eval
@@ -145,7 +145,8 @@ def say(context: Context, results: "Results", *, items: bool = False) -> None:
                 short(round(tally.usage.tokens / judged)) if judged else "–",
             )
         )
-    if not found and row.over:
+    every = (verdict for one in results.answered for verdict in verdicts(one, row.vote).values())
+    if not found and any(verdict.failure == NO_GOLD for verdict in every):
         output.text(f"right     nothing says what is: `refiner eval judge {row.id}` compares the refined answers")
     output.table(("ARM", "RIGHT", "95 %", "ITEMS", "FAILED", "REFINED", "P", "CALLS", "TOKENS"), table)
     if items:

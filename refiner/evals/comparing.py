@@ -71,6 +71,11 @@ def compared(first: Results, second: Results, seed: int = 0, *, most: int = DRAW
         pair = compare(arm, ours, arm, theirs, seed, most=most)
         if pair.items:
             found.append(pair)
+    if not found:
+        raise UsageError(
+            f"no arm of {first.eval.id} and {second.eval.id} has an answer to the same item that is right or wrong: "
+            "they cannot be compared"
+        )
     return Compared(
         first.eval,
         second.eval,

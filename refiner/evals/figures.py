@@ -115,7 +115,9 @@ def figures(answers: Sequence[Answer], controls: Sequence[str] = (), seed: int =
     ordered = sorted(answers, key=lambda one: (one.item, one.replicate))
     by_arm = {name: [one for one in ordered if one.arm == name] for name in dict.fromkeys(one.arm for one in answers)}
     arms = [_arm(name, own, seed, control=name in controls) for name, own in by_arm.items()]
-    best = set(frontier((arm.name, _price(arm, arms), arm.accuracy.share or 0.0) for arm in arms))
+    best = set(
+        frontier((arm.name, _price(arm, arms), share) for arm in arms if (share := arm.accuracy.share) is not None)
+    )
     pairs = [(ours, theirs) for ours in by_arm if ours not in controls for theirs in controls if theirs in by_arm]
     every = (compare(ours, by_arm[ours], theirs, by_arm[theirs], seed) for ours, theirs in pairs)
     compared = corrected([one for one in every if one.items])

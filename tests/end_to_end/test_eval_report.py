@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 
 from tests.end_to_end.program import Program
-from tests.scripted import Scripted
+from tests.scripted import Scripted, status
 from tests.strategies.worlds import by_role
 
 SET = "id,question,answer,subject\nq1,How many is 6 times 7?,42,sums\nq2,How many is 1 plus 1?,2,sums\n"
@@ -65,6 +65,16 @@ def test_what_cannot_be_written_or_compared(evaluated: Program) -> None:
     assert (done["items"], done["unpaired"]) == (1, {"a": ["q2"], "b": ["q3"], "changed": []})
     assert [(one["arm"], one["p"]) for one in done["comparisons"]] == [("refined", 1.0)]
     assert "1 item only in" in evaluated("eval", "compare", first, "@").out
+
+
+def test_where_everything_failed_nothing_is_claimed(evaluated: Program, scripted: Scripted) -> None:
+    first = evaluated("eval", "list", "--json").json[0]["id"]
+    scripted.script = lambda _: status(400)
+    assert "eval judge" not in evaluated("eval", "run", "set.csv", "-s", "vote").out
+    assert "★" not in evaluated("eval", "report", "@", "--markdown").out
+    last = evaluated("eval", "list", "--json").json[0]["id"]
+    assert "they cannot be compared" in evaluated("eval", "compare", first, last).error
+    assert "nothing to replay" in evaluated("replay", last, "--grid").error
 
 
 def test_two_judges_of_other_providers_where_nothing_is_right(refiner: Program, scripted: Scripted) -> None:
