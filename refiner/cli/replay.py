@@ -150,6 +150,8 @@ def _outcome(one: "Outcome") -> dict[str, Any]:
 
 
 def _table(scores: Sequence["Score"], corrected: Sequence[float]) -> None:
+    from refiner.evals.report.words import dollars
+
     head = ("UNTIL", "VOTE", "GATE", "RIGHT", "95 %", "REPAIRED", "BROKEN", "P", "HOLM", "CALLS", "COST", "UNDECIDABLE")
     rows = []
     for one, adjusted in zip(scores, corrected, strict=True):
@@ -167,7 +169,7 @@ def _table(scores: Sequence["Score"], corrected: Sequence[float]) -> None:
                 "–" if p is None else f"{p:.2g}",
                 "–" if p is None else f"{adjusted:.2g}",
                 "–" if calls is None else f"{calls:.2f}",
-                "–" if cost is None else f"${cost:.4f}",
+                dollars(cost),
                 one.undecidable or "",
             )
         )

@@ -48,7 +48,7 @@ class Waves:
         self._lines: dict[tuple[str, str | None], Line] = {}
         self._providers: dict[tuple[str, str | None], Batched] = {}
         self._lock = anyio.Lock()
-        self._states: dict[str, State | None] = {}
+        self._states: dict[str, State] = {}
         self._fetching: set[anyio.CancelScope] = set()
         self._left = False
 
@@ -98,7 +98,7 @@ class Waves:
     @property
     def said(self) -> str:
         """What is waited for, "" where nothing is."""
-        done, of = (sum(getattr(state, name, 0) for state in self._states.values()) for name in ("done", "of"))
+        done, of = (sum(getattr(state, name) for state in self._states.values()) for name in ("done", "of"))
         what = "a batch" if len(self._states) == 1 else f"{len(self._states)} batches"
         return f"waiting for {what}, {done:,} of {of:,} calls" if self._states else ""
 
@@ -156,7 +156,7 @@ class Waves:
     ) -> tuple[dict[str, Outcome], str]:
         """What a batch has for requests once it has ended, and what ended it as a whole."""
         pause, failures = self._poll, 0
-        self._states[batch] = None
+        self._states[batch] = State(0, len(requests), ended=False, seconds=0.0)
         try:
             while True:
                 try:

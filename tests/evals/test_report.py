@@ -21,6 +21,7 @@ from refiner.evals.comparing import compared
 from refiner.evals.report.facts import report
 from refiner.evals.report.html import html
 from refiner.evals.report.text import comma_separated, markdown
+from refiner.evals.report.words import dollars
 from tests.evals.evals import results
 from tests.scripted.server import Scripted
 from tests.strategies.worlds import by_role, plan, solved
@@ -95,6 +96,12 @@ def test_a_page_without_the_extra_is_one_line(missing: str, monkeypatch: pytest.
 def test_markdown_is_as_it_was() -> None:
     told = markdown(report(results(ROWS, status="budget", over=9, why="the budget is used up")))
     assert told == GOLDEN.read_text()
+
+
+def test_prices_keep_two_digits_that_say_something() -> None:
+    assert [dollars(each) for each in (None, 0.0, 4.545e-05, 0.00123, 0.5, 2.0)] == [
+        "–", "$0", "$0.000045", "$0.0012", "$0.5000", "$2.00",
+    ]  # fmt: skip
 
 
 def test_json_and_csv_hold_the_answers() -> None:

@@ -99,7 +99,7 @@ def _calibration(axes: "Axes", arms: Sequence[ArmFigures]) -> None:
     axes.set_ylim(0, 1)
     axes.set_xlim(0, 1.02)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower right")
 
 
 def _flips(axes: "Axes", arm: ArmFigures) -> None:

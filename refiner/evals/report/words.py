@@ -1,5 +1,7 @@
 """Figures in words."""
 
+from math import floor, log10
+
 from refiner.evals.repeated import Share
 from refiner.evals.statistics import Interval
 
@@ -22,4 +24,7 @@ def points(value: float) -> str:
 
 
 def dollars(value: float | None) -> str:
-    return "–" if value is None else "$0" if value == 0 else f"${value:.4f}" if value < 1 else f"${value:.2f}"
+    """US dollars, of less than one two digits that say something and four places at the least."""
+    if not value:
+        return "–" if value is None else "$0"
+    return f"${value:.2f}" if value >= 1 else f"${value:.{max(4, 1 - floor(log10(value)))}f}"
