@@ -59,7 +59,7 @@ class Waves:
                 line = await self._connect(model, base_url)
                 provider = await batched(line.provider)
                 seldom = partial(_seldom, line)
-                line = replace(line, provider=provider, slot=nullcontext, retrying=seldom, lasting=True)
+                line = replace(line, provider=provider, slot=nullcontext, retrying=seldom, lasting=provider.holds)
                 self._providers[model, base_url], self._lines[model, base_url] = provider, line
             return line
 

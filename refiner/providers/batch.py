@@ -64,10 +64,9 @@ class HasBatches(Protocol):
 
 @dataclass(slots=True)
 class Waiting:
-    """A call that waits for its outcome; sent: it is in a batch."""
+    """A call that waits for its outcome."""
 
     request: Request
-    sent: bool = False
     done: anyio.Event = field(default_factory=anyio.Event)
     outcome: Outcome | None = None
 
@@ -84,6 +83,7 @@ class Batched:
         self.name, self.batches = provider.name, provider.batches()
         self._provider = provider
         self._waiting: dict[str, Waiting] = {}
+        self._sent = set[str]()
 
     async def capabilities(self) -> Capabilities:
         return await self._provider.capabilities()
@@ -111,7 +111,7 @@ class Batched:
     @property
     def unsent(self) -> dict[str, Request]:
         """The calls that wait to be sent."""
-        return {name: call.request for name, call in self._waiting.items() if not call.sent}
+        return {name: call.request for name, call in self._waiting.items() if name not in self._sent}
 
     @property
     def waiting(self) -> list[str]:
@@ -126,9 +126,13 @@ class Batched:
             size += len(repr(request.messages))
             if taken and (len(taken) == MOST or size > MOST_CHARS):
                 break
-            self._waiting[name].sent = True
             taken[name] = request
+        self._sent |= taken.keys()
         return taken
+
+    def holds(self, step: str) -> bool:
+        """Whether the call of a step is in a batch, or may be."""
+        return custom_id(step) in self._sent
 
     def give(self, name: str, outcome: Outcome) -> None:
         """Hand a call its outcome, if it still waits; an error may be that of many."""

@@ -41,14 +41,15 @@ Policy = Callable[[RunState, int], Stop | None]
 class Line:
     """A model as a run reaches it: the provider, a place among its concurrent calls, and how calls are retried.
 
-    lasting: calls outlive this process, so one that is cut off stays open in the journal until its answer is fetched.
+    lasting: calls outlive this process, and whether the one of a step does: then, cut off, it stays open in the journal
+    until its answer is fetched, and else it was never made.
     """
 
     provider: Provider
     slot: Callable[[], AbstractAsyncContextManager[object]]
     retrying: Callable[[], AsyncRetrying]
     capabilities: Capabilities = field(default_factory=Capabilities)
-    lasting: bool = False
+    lasting: Callable[[str], bool] | None = None
 
 
 class RunContext:
@@ -280,6 +281,8 @@ class RunContext:
             raise
         finally:
             self._scopes[scope] = False
+            if line.lasting and not ended and not line.lasting(step):
+                booked, ended = Usage(), CallFailed(key, attempt, "interrupted", Usage())
             self._ledger.settle(reserved, booked)
             if ended:
                 with anyio.CancelScope(shield=True):

@@ -93,6 +93,15 @@ def test_interrupted_it_stays_with_the_provider(batching: Program, scripted: Scr
     assert sizes(scripted) == [20, 10]
 
 
+def test_what_no_batch_holds_yet_is_not_booked(batching: Program, scripted: Scripted) -> None:
+    process = batching.under(REFINER_BATCH__POLL="600").start(*RUN, *STEPS, "--batch", terminal=True)
+    process.said("0 of 20 runs")
+    process.interrupt()
+    assert (process.wait().code, sizes(scripted)) == (130, [])
+    assert batching(*RESUME, "--max-calls", "40").json["usage"]["calls"] == 40
+    assert sizes(scripted) == [20, 20]
+
+
 @pytest.mark.parametrize("api", MODELS)
 def test_requests_that_fail_go_into_another_batch(api: str, batching: Program, scripted: Scripted) -> None:
     seen = Counter[int]()
