@@ -31,11 +31,13 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class AtK:
-    """Of k chains, by their last candidates: the chance that one is right, and that their majority is."""
+    """Of k chains, by their last candidates: the chance that one is right, and that their majority is.
+
+    Programs have no majority, and where there is nothing else it is None."""
 
     k: int
     passed: float
-    majority: float
+    majority: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,15 +234,21 @@ def _bins(given: Sequence[Answer]) -> Iterator[Bin]:
 
 def _at_k(given: Sequence[Answer], seed: int) -> Iterator[AtK]:
     """For k of 1, 2, 4, … and as many chains as every answer has; nothing where one has a single chain."""
-    samples = [(one.item, list({each.chain: each for each in one.iterates if each.accepted}.values())) for one in given]
+    samples = [(one, list({each.chain: each for each in one.iterates if each.accepted}.values())) for one in given]
     least = min((len(finals) for _, finals in samples), default=0)
     for k in sorted({1 << power for power in range(least.bit_length())} | {least}) if least > 1 else ():
         passed, voted = dict[str, list[float]](), dict[str, list[float]]()
-        for item, finals in samples:
-            gold = next((one.parsed for one in finals if one.right and one.parsed is not None), "")
-            passed.setdefault(item, []).append(pass_at_k(len(finals), sum(one.right for one in finals), k))
-            voted.setdefault(item, []).append(maj_at_k([one.parsed for one in finals], gold, k, seed=seed))
-        yield AtK(k, *(fmean(map(fmean, groups.values())) for groups in (passed, voted)))
+        for answer, finals in samples:
+            passed.setdefault(answer.item, []).append(pass_at_k(len(finals), sum(one.right for one in finals), k))
+            if answer.gold is not None:
+                gold = next((one.parsed for one in finals if one.right and one.parsed is not None), "")
+                chance = maj_at_k([one.parsed for one in finals], gold, k, seed=seed)
+                voted.setdefault(answer.item, []).append(chance)
+        yield AtK(k, _mean(passed) or 0.0, _mean(voted))
+
+
+def _mean(groups: Mapping[str, Sequence[float]]) -> float | None:
+    return fmean(map(fmean, groups.values())) if groups else None
 
 
 def _seconds(times: Sequence[float]) -> Seconds | None:

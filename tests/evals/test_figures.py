@@ -124,7 +124,7 @@ def test_curves_margins_and_visible_tests() -> None:
 def test_chains_are_samples() -> None:
     letters = {"q0": "aab", "q1": "bbb"}
     every = [
-        answer(item, "sc", "right", iterates=tuple(
+        answer(item, "sc", "right", gold="a", iterates=tuple(
             Iterate(chain, 0, accepted=True, reason="", right=one == "a", parsed=one) for chain, one in enumerate(row)
         )) for item, row in letters.items()
     ]  # fmt: skip
@@ -132,6 +132,8 @@ def test_chains_are_samples() -> None:
     assert [(one.k, one.passed, one.majority) for one in figures(every).arms[0].at_k] == [
         (1, pytest.approx(1 / 3), pytest.approx(1 / 3)), (2, 0.5, 0.5), (3, 0.5, 0.5),
     ]  # fmt: skip
+    programs = [replace(one, gold=None) for one in every]
+    assert [(one.passed, one.majority) for one in figures(programs).arms[0].at_k][1:] == [(0.5, None), (0.5, None)]
 
 
 def test_the_frontier_holds_what_nothing_beats() -> None:
