@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from refiner.domain.calls import Usage
-from refiner.evals.answers import Answer
+from refiner.evals.answers import Answer, Iterate
 from refiner.evals.curves import PRICES, Spot, What, curve, frontier
 from refiner.evals.flips import Flip, first_right, flips
 from refiner.evals.repeated import Share, gains, pooled, sign_flip
@@ -234,7 +234,7 @@ def _bins(given: Sequence[Answer]) -> Iterator[Bin]:
 
 def _at_k(given: Sequence[Answer], seed: int) -> Iterator[AtK]:
     """For k of 1, 2, 4, … and as many chains as every answer has; nothing where one has a single chain."""
-    samples = [(one, list({each.chain: each for each in one.iterates if each.accepted}.values())) for one in given]
+    samples = [(one, _finals(one.iterates)) for one in given]
     least = min((len(finals) for _, finals in samples), default=0)
     for k in sorted({1 << power for power in range(least.bit_length())} | {least}) if least > 1 else ():
         passed, voted = dict[str, list[float]](), dict[str, list[float]]()
@@ -245,6 +245,12 @@ def _at_k(given: Sequence[Answer], seed: int) -> Iterator[AtK]:
                 chance = maj_at_k([one.parsed for one in finals], gold, k, seed=seed)
                 voted.setdefault(answer.item, []).append(chance)
         yield AtK(k, _mean(passed) or 0.0, _mean(voted))
+
+
+def _finals(iterates: Sequence[Iterate]) -> list[Iterate]:
+    """What each chain kept last; of one that kept nothing its last, which is a sample as well."""
+    last = {each.chain: each for each in sorted(iterates, key=lambda each: each.accepted)}
+    return [last[chain] for chain in sorted(last)]
 
 
 def _mean(groups: Mapping[str, Sequence[float]]) -> float | None:

@@ -132,6 +132,9 @@ def test_chains_are_samples() -> None:
     assert [(one.k, one.passed, one.majority) for one in figures(every).arms[0].at_k] == [
         (1, pytest.approx(1 / 3), pytest.approx(1 / 3)), (2, 0.5, 0.5), (3, 0.5, 0.5),
     ]  # fmt: skip
+    lost = replace(every[0].iterates[1], accepted=False, right=False, parsed=None)
+    short = replace(every[0], iterates=(every[0].iterates[0], lost))
+    assert [(one.passed, one.majority) for one in figures([short]).arms[0].at_k] == [(0.5, 0.5), (1.0, 1.0)]
     programs = [replace(one, gold=None) for one in every]
     assert [(one.passed, one.majority) for one in figures(programs).arms[0].at_k][1:] == [(0.5, None), (0.5, None)]
 
