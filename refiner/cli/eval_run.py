@@ -118,6 +118,7 @@ async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_
     from refiner.prompts import Prompts
     from refiner.providers.batch import Batched
     from refiner.providers.connect import connect
+    from refiner.strategies.drive import connect_all
 
     items = options.wanted.items(loaded.settings)
     conditions = options.conditions(items)
@@ -134,6 +135,7 @@ async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_
         return _say_plan(context, options, len(items), expected)
     confirm(expected, loaded.settings.confirm_above, yes=yes, ask=ask)
     async with opened(loaded.settings, loaded.paths, bar) as world:
+        await connect_all(world, replace(conditions.plan(0, 0), limits=options.limits))
         store = _sql(world)
         rows = [row_of(item) for item in items]
         name = await store.evals.create(options.wanted.datasets, options.to_json(), rows)

@@ -145,4 +145,5 @@ def test_where_there_is_no_batch_api(batching: Program, scripted: Scripted) -> N
     for flag in ("-m", "--critic-model"):
         done = batching(*RUN, "--batch", flag, "local")
         assert done.error == "the embedded model has no batch API: leave --batch out"
+    assert "the price of openai:scripted is unknown" in batching(*RUN, "--max-cost", "1").error
     assert batching("eval", "list", "--json").json == []
