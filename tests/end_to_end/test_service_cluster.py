@@ -69,7 +69,7 @@ def test_when_one_of_two_hosts_is_killed_the_other_finishes_its_runs(scripted: S
             interrupted += event["type"] == "call-failed" and event["error"] == "interrupted"
     finished += Counter()  # drops what never came back
     assert set(finished.values()) == {1}
-    assert 0 < interrupted <= 4  # no more than it drove
+    assert interrupted <= 4  # no more than it drove, and none where it was between two calls
     assert len(finished) <= len(scripted.asked) <= len(finished) + interrupted
     assert sum(row["calls"] for row in other.client.get("/v1/runs")) == len(finished) + interrupted
 
