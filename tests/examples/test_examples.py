@@ -29,9 +29,9 @@ def provider(scripted: Scripted) -> dict[str, str]:
     return {"OPENAI_BASE_URL": scripted.openai, "OPENAI_API_KEY": "k", "REFINER_MODEL": "openai:scripted"}
 
 
-def run(home: Path, *command: str, **more: str) -> str:
+def run(home: Path, *command: str) -> str:
     keep = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
-    env = {**keep, "REFINER_HOME": str(home), **more}
+    env = {**keep, "REFINER_HOME": str(home)}
     done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
