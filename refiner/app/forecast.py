@@ -1,10 +1,12 @@
 """What a plan will cost before anything is spent: its least, expected and most."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 
 from refiner.domain.calls import Message, Provider, Request, Usage
 from refiner.domain.errors import ContextLengthError
-from refiner.domain.run import Limits, Plan
+from refiner.domain.run import Limits, Models, Plan
 from refiner.domain.task import Kind
 from refiner.domain.tuning import Tuning
 from refiner.prompts import Prompts
@@ -15,6 +17,9 @@ from refiner.strategies.untested import SUITES
 
 REPLY = 350
 """Tokens of an expected reply; the replies of the models that were measured for the README are about this long."""
+
+Providers = Mapping[str, Provider]
+"""By the names of the models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +34,14 @@ class Forecast:
         return {name: asdict(getattr(self, name)) for name in ("least", "expected", "most")}
 
 
-def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
-    """The usage that a plan leads to, at the price of its answer model.
+def forecast(plan: Plan, providers: Providers, prompts: Prompts) -> Forecast:
+    """The usage that a plan leads to, at the prices of its models.
 
     least: the first stop rule fires as early as it can. most: every chain and iteration is used, every reply as long as
-    allowed, none cached. Costs are None where the price is unknown.
+    allowed, none cached. Costs are None where a price is unknown.
     """
     if plan.tuning:
-        return _tuned(plan, plan.tuning, provider, prompts)
+        return _tuned(plan, plan.tuning, providers, prompts)
     suite = plan.task.suite
     tests = sum(estimate(text) for _, text in suite.files) if suite else 0
     task = estimate(prompts["system"]) + estimate(plan.task.text) + estimate(plan.task.program or "") + tests
@@ -60,9 +65,10 @@ def forecast(plan: Plan, provider: Provider, prompts: Prompts) -> Forecast:
 
     def usage(calls: int, reply: int) -> Usage:
         # A prompt holds the task, a candidate, and on average one evaluation and one piece of feedback.
-        later = max(0, calls - plan.chains)
+        later = max(0, calls - plan.chains) if plan.iterations else 0
         tokens = calls * (task + instruction) + later * 2 * reply
-        return _limited(Usage(calls, tokens, 0, calls * reply, estimated=True), plan.limits, provider)
+        used = Usage(calls, tokens, 0, calls * reply, estimated=True)
+        return within(_priced(used, later / calls if calls else 0.0, plan.models, providers), plan.limits)
 
     return Forecast(usage(cheapest, REPLY // 2), usage(expected, REPLY), usage(dearest, plan.max_output_tokens))
 
@@ -83,7 +89,7 @@ def planned(plan: Plan, forecast: Forecast) -> dict[str, object]:
     }
 
 
-def _tuned(plan: Plan, tuning: Tuning, provider: Provider, prompts: Prompts) -> Forecast:
+def _tuned(plan: Plan, tuning: Tuning, providers: Providers, prompts: Prompts) -> Forecast:
     """All right at once at the least; every example wrong and every step validated at the most."""
     examples = (*tuning.train, *tuning.validation, *tuning.test)
     question = sum(estimate(example.question) for example in examples) // len(examples)
@@ -99,7 +105,7 @@ def _tuned(plan: Plan, tuning: Tuning, provider: Provider, prompts: Prompts) -> 
         # A gradient's prompt holds a reply, an update's the replies and gradients of a batch.
         learning = gradients * (asked + told + reply) + steps * (told + tuning.batch * 2 * (asked + reply))
         used = Usage(calls, answers * asked + learning, 0, calls * reply, estimated=True)
-        return _limited(used, plan.limits, provider)
+        return within(_priced(used, (gradients + steps) / calls, plan.models, providers), plan.limits)
 
     likely = min(REPLY, plan.max_output_tokens)
     return Forecast(usage(0.0, likely // 2), usage(0.5, likely), usage(1.0, plan.max_output_tokens))
@@ -133,21 +139,24 @@ async def too_long(plan: Plan, provider: Provider, prompts: Prompts) -> None:
         )
 
 
-def _limited(usage: Usage, limits: Limits, provider: Provider) -> Usage:
-    if limits.calls is not None and usage.calls > limits.calls:
-        share = limits.calls / usage.calls
-        usage = replace(
-            usage,
-            calls=limits.calls,
-            input_tokens=int(usage.input_tokens * share),
-            output_tokens=int(usage.output_tokens * share),
-        )
-    if limits.tokens is not None and usage.tokens > limits.tokens:
-        share = limits.tokens / usage.tokens
-        usage = replace(
-            usage, input_tokens=int(usage.input_tokens * share), output_tokens=int(usage.output_tokens * share)
-        )
-    cost = provider.price(usage)
-    if cost is not None and limits.cost_usd is not None:
-        cost = min(cost, limits.cost_usd)
-    return replace(usage, cost_usd=cost)
+def within(usage: Usage, limits: Limits) -> Usage:
+    """As much of a usage as the tightest limit lets through."""
+    bounds = ((limits.calls, usage.calls), (limits.tokens, usage.tokens), (limits.cost_usd, usage.cost_usd))
+    share = min((most / used for most, used in bounds if most is not None and used), default=1.0)
+    return usage if share >= 1 else _part(usage, share)
+
+
+def _part(usage: Usage, share: float) -> Usage:
+    read, written = (int(each * share) for each in (usage.input_tokens, usage.output_tokens))
+    cost = None if usage.cost_usd is None else usage.cost_usd * share
+    return replace(usage, calls=ceil(usage.calls * share), input_tokens=read, output_tokens=written, cost_usd=cost)
+
+
+def _priced(usage: Usage, rest: float, models: Models, providers: Providers) -> Usage:
+    """rest: the share of the usage that is not the answer model's; it has the price of the dearer of the other two."""
+    costs = [providers[models.answer].price(_part(usage, 1 - rest))]
+    if rest:
+        others = [providers[name].price(_part(usage, rest)) for name in (models.critic, models.updater)]
+        costs.append(None if None in others else max(cost for cost in others if cost is not None))
+    known = [cost for cost in costs if cost is not None]
+    return replace(usage, cost_usd=sum(known) if len(known) == len(costs) else None)

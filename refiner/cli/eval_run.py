@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from refiner.app.forecast import Forecast
     from refiner.config.sources import Loaded
     from refiner.domain.evals import Results
-    from refiner.domain.run import Models
     from refiner.evals.options import Options
     from refiner.evals.running import Conditions, Going
     from refiner.store.sql import SqlStore
@@ -117,20 +116,22 @@ async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_
     from refiner.evals.tasks import row_of
     from refiner.prompts import Prompts
     from refiner.providers.batch import Batched
-    from refiner.providers.connect import connect
+    from refiner.providers.connect import reached
     from refiner.strategies.drive import connect_all
 
     items = options.wanted.items(loaded.settings)
     conditions = options.conditions(items)
-    if options.batch:
-        await _have_batches(loaded, conditions.plan(0, 0).models, ask=not dry_run)
+    models = conditions.plan(0, 0).models
+    if options.batch and any(name.partition(":")[0] == "local" for name in models.names):
+        raise UsageError("the embedded model has no batch API: leave --batch out")
     bar = None if context.quiet else joining
-    provider = await connect(options.model, loaded.settings, loaded.paths, loaded.settings.base_url, bar)
-    try:
-        priced = Batched(provider) if options.batch else provider
-        expected = forecast(conditions, priced, Prompts(loaded.settings.prompts.folder))
-    finally:
-        await provider.aclose()
+    async with reached(models, loaded.settings, loaded.paths, bar) as providers:
+        if options.batch:
+            sent = [Batched(provider) for provider in providers.values()]
+            for one in () if dry_run else sent:
+                await one.batches.check()
+            providers = {one.name: one for one in sent}
+        expected = forecast(conditions, providers, Prompts(loaded.settings.prompts.folder))
     if dry_run:
         return _say_plan(context, options, len(items), expected)
     confirm(expected, loaded.settings.confirm_above, yes=yes, ask=ask)
@@ -142,22 +143,6 @@ async def _begun(context: Context, loaded: "Loaded", options: "Options", *, dry_
         context.note(f"eval {name}: {len(items):,} items")
         poll = loaded.settings.batch.poll if options.batch else None
         return await _driven(context, world, store, name, conditions, poll)
-
-
-async def _have_batches(loaded: "Loaded", models: "Models", *, ask: bool) -> None:
-    """Raises UsageError for a model without a batch API. ask: its server, too."""
-    from refiner.providers.batch import batched
-    from refiner.providers.connect import connect
-
-    for name in dict.fromkeys((models.answer, models.critic, models.updater)):
-        if name.partition(":")[0] == "local":
-            raise UsageError("the embedded model has no batch API: leave --batch out")
-        if ask:
-            provider = await connect(name, loaded.settings, loaded.paths, loaded.settings.base_url)
-            try:
-                await batched(provider)
-            finally:
-                await provider.aclose()
 
 
 async def _resumed(context: Context, loaded: "Loaded", prefix: str, again: dict[str, object]) -> int:

@@ -182,21 +182,18 @@ async def solved(
     from refiner.app.world import opened
     from refiner.cli.progress import joining
     from refiner.prompts import Prompts
-    from refiner.providers.connect import connect
+    from refiner.providers.connect import reached
     from refiner.strategies.drive import connect_all, create
 
     prompts, settings = Prompts(loaded.settings.prompts.folder), loaded.settings
     bar = None if context.quiet else joining
     if dry_run:
-        provider = await connect(plan.models.answer, settings, loaded.paths, plan.models.base_url, bar)
-        try:
-            return _say_plan(context, plan, forecast(plan, provider, prompts), jsonl=jsonl)
-        finally:
-            await provider.aclose()
+        async with reached(plan.models, settings, loaded.paths, bar) as providers:
+            return _say_plan(context, plan, forecast(plan, providers, prompts), jsonl=jsonl)
     async with opened(settings, loaded.paths, bar) as world:
-        provider = (await connect_all(world, plan))[plan.models.answer].provider
-        await too_long(plan, provider, prompts)
-        confirm(forecast(plan, provider, prompts), settings.confirm_above, yes=yes, ask=not no_input)
+        providers = {name: line.provider for name, line in (await connect_all(world, plan)).items()}
+        await too_long(plan, providers[plan.models.answer], prompts)
+        confirm(forecast(plan, providers, prompts), settings.confirm_above, yes=yes, ask=not no_input)
         if world.judge and plan.task.kind == "code":
             await world.judge()
         run = await create(world, plan)

@@ -82,6 +82,11 @@ class Models:
     updater: str
     base_url: str | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each model once."""
+        return tuple(dict.fromkeys((self.answer, self.critic, self.updater)))
+
     def of(self, role: Role) -> str:
         """The model that a role is served by."""
         if role is Role.ANSWER:

@@ -1,6 +1,8 @@
 """From a model's name to the provider that serves it."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from refiner.config.paths import Paths
 from refiner.config.settings import Endpoint, Settings
 from refiner.domain.calls import Provider
 from refiner.domain.errors import UsageError
+from refiner.domain.run import Models
 
 if TYPE_CHECKING:
     from refiner.providers.local.weights import Progress
@@ -106,6 +109,19 @@ async def connect(
         key = key_of(family, settings) if url else _required(family, settings)
     variable = (server and server.api_key_env) or KEYS["openai"]
     return OpenAIProvider(model, name=name, api_key=key, base_url=url, timeout=endpoint.timeout, key_name=variable)
+
+
+@asynccontextmanager
+async def reached(
+    models: Models, settings: Settings, paths: Paths, progress: "Progress | None" = None
+) -> AsyncIterator[dict[str, Provider]]:
+    """The providers of models by their names, as `connect` has them, for a while."""
+    async with AsyncExitStack() as stack:
+        found: dict[str, Provider] = {}
+        for name in models.names:
+            found[name] = provider = await connect(name, settings, paths, models.base_url, progress)
+            stack.push_async_callback(provider.aclose)
+        yield found
 
 
 def missing(name: str, settings: Settings, paths: Paths) -> str | None:

@@ -185,7 +185,8 @@ class Api:
         loaded = self.loaded()
         plan = await anyio.to_thread.run_sync(_plan, loaded, body)
         lines = await connect_all(self.workers.world, plan)
-        told = planned(plan, forecast(plan, lines[plan.models.answer].provider, self.workers.world.prompts))
+        providers = {name: line.provider for name, line in lines.items()}
+        told = planned(plan, forecast(plan, providers, self.workers.world.prompts))
         return _json({**told, "confirm_above": loaded.settings.confirm_above})
 
     async def run_events(self, run: str, behind: Behind) -> Response:

@@ -103,9 +103,8 @@ async def resume_run(
 async def connect_all(world: World, plan: Plan) -> dict[str, Line]:
     """A line to each model of a plan. Raises UsageError where a cost limit cannot be kept for want of a price."""
     lines: dict[str, Line] = {}
-    models = plan.models
-    for name in dict.fromkeys((models.answer, models.critic, models.updater)):
-        lines[name] = line = await world.connect(name, models.base_url)
+    for name in plan.models.names:
+        lines[name] = line = await world.connect(name, plan.models.base_url)
         if plan.limits.cost_usd is not None and line.provider.price(Usage(1, 1000, 0, 1000)) is None:
             raise UsageError(
                 f"the price of {name} is unknown, so a cost limit cannot be kept: limit --max-tokens or --max-calls"

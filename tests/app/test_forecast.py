@@ -1,13 +1,16 @@
-"""What is known before a run: here, that its input is too long."""
+"""What is known before a run: what it will cost, and that its input is too long."""
+
+from dataclasses import replace
 
 import pytest
 
-from refiner.app.forecast import too_long
+from refiner.app.forecast import forecast, too_long
 from refiner.app.plan import plan_of, task_of
 from refiner.config.settings import Settings
-from refiner.domain.calls import Capabilities, Count, Request
+from refiner.domain.calls import Capabilities, Count, Request, Usage
 from refiner.domain.code import Suite
 from refiner.domain.errors import ContextLengthError
+from refiner.domain.run import Limits
 from refiner.prompts import Prompts
 from refiner.providers.openai import OpenAIProvider
 
@@ -44,3 +47,27 @@ async def test_a_program_that_no_model_can_read() -> None:
 @pytest.mark.parametrize(("program", "suite"), [(LONG, TESTS), (LONG[:28], None)])
 async def test_a_program_that_fits_or_may_pass_unread(program: str, suite: Suite | None) -> None:
     await check(program, suite)
+
+
+def priced(tokens: float, name: str) -> OpenAIProvider:
+    """A model whose every token costs so many dollars."""
+
+    class Priced(OpenAIProvider):
+        def price(self, usage: Usage) -> float | None:
+            return tokens * usage.tokens
+
+    return Priced(name, name=f"openai:{name}", api_key="none")
+
+
+async def test_a_dear_critic_is_in_the_forecast_and_limits_hold() -> None:
+    settings = Settings(critic_model="openai:dear", strategy="refine", chains=2, max_iterations=3)
+    plan = plan_of(task_of("Why is the sky blue?"), settings, "openai:cheap")
+    providers = {"openai:cheap": priced(0.0, "cheap"), "openai:dear": priced(0.01, "dear")}
+    told = forecast(plan, providers, Prompts())
+    assert (told.least.cost_usd or 0) > 0
+    assert (told.most.cost_usd or 0) > (told.expected.cost_usd or 0)
+    same = forecast(plan, {**providers, "openai:cheap": priced(0.01, "cheap")}, Prompts())
+    assert same.most.cost_usd == pytest.approx(0.01 * same.most.tokens, rel=0.01)
+    limited = forecast(replace(plan, limits=Limits(cost_usd=0.001)), providers, Prompts())
+    assert (limited.least.calls, limited.expected.calls, limited.most.calls) == (1, 1, 1)
+    assert limited.most.cost_usd == pytest.approx(0.001)

