@@ -114,12 +114,12 @@ def _control(arm: Arm, answered: Answered, samples: Sequence[Mark]) -> Verdict:
         return Verdict(arm, None, failure=sitting.failure)
     leader, margin, number = counted(samples)
     if answered.item.kind is Kind.CODE:
-        leader = _program(samples)
+        leader = first_program(samples)
     return _verdict(arm, leader, margin, number, sum((mark.spent for mark in samples), Usage()))
 
 
-def _program(samples: Sequence[Mark]) -> Mark | None:
-    """The first that passes the tests that may be seen, else the first that is a program."""
+def first_program(samples: Sequence[Mark]) -> Mark | None:
+    """Of independent samples the first that passes the tests that may be seen, else the first that is a program."""
     readable = [mark for mark in samples if mark.problem is None]
     return next((mark for mark in readable if mark.visible), next(iter(readable), None))
 

@@ -6,7 +6,7 @@ from refiner.domain.calls import Usage
 from refiner.domain.evals import Answered, Arm, Mark, Results, Sitting, Verdict
 from refiner.domain.task import Kind
 from refiner.evals.answers import Answer, Iterate, Outcome, Point
-from refiner.evals.arms import NO_GOLD, VOTES, counted, drawn, prefix, verdicts
+from refiner.evals.arms import NO_GOLD, VOTES, counted, drawn, first_program, prefix, verdicts
 
 CONTROLS: tuple[Arm, ...] = ("zero-shot", "same-calls", "same-tokens")
 
@@ -38,7 +38,7 @@ def _of(answered: Answered, vote: str) -> Iterator[Answer]:
             seconds=sitting.seconds if arm == "refined" else max((mark.seconds for mark in marks), default=0.0),
             latencies=sitting.latencies,
             iterates=tuple(_iterate(mark) for mark in marks),
-            points=tuple(_points(marks, rule, answered.item.kind)),
+            points=tuple(_points(marks, arm, rule, answered.item.kind)),
             chosen=verdict.place,
             run=sitting.run,
             failure="" if verdict.failure == NO_GOLD else verdict.failure,
@@ -70,16 +70,19 @@ def _iterate(mark: Mark) -> Iterate:
     return Iterate(mark.chain, mark.index, mark.accepted, mark.cause, mark.right, mark.answer)
 
 
-def _points(marks: Sequence[Mark], rule: str, kind: Kind) -> Iterator[Point]:
-    """What the vote would have said after each candidate."""
+def _points(marks: Sequence[Mark], arm: Arm, rule: str, kind: Kind) -> Iterator[Point]:
+    """What the arm would have said after each candidate."""
     usage = Usage()
     for number, mark in enumerate(marks, 1):
         usage += mark.spent
-        leader = _program(marks[:number]) if kind is Kind.CODE else counted(VOTES[rule](marks[:number]))[0]
+        if kind is not Kind.CODE:
+            leader = counted(VOTES[rule](marks[:number]))[0]
+        else:
+            leader = (_kept_program if arm == "refined" else first_program)(marks[:number])
         yield Point(usage, right=leader is not None and leader.right)
 
 
-def _program(marks: Iterable[Mark]) -> Mark | None:
+def _kept_program(marks: Iterable[Mark]) -> Mark | None:
     """The first that passes the tests that may be seen, else the last that the gate let through."""
     accepted = [mark for mark in marks if mark.accepted]
     return next((mark for mark in accepted if mark.visible), accepted[-1] if accepted else None)

@@ -1,12 +1,16 @@
 """Arms: votes over refined answers, and controls that are prefixes of the same samples."""
 
+from dataclasses import replace
+
 import pytest
 
 from refiner.domain.calls import Usage
 from refiner.domain.evals import Answered, ItemRow, Mark, Sitting
 from refiner.domain.task import Kind
 from refiner.evals.arms import verdicts
+from refiner.evals.reading import answers
 from refiner.evals.running import control
+from tests.evals.evals import results
 from tests.strategies.worlds import plan
 
 
@@ -117,3 +121,10 @@ def test_a_vote_over_texts_that_nobody_repeats_is_the_strategys_own(
 ) -> None:
     marks = sat(*(mark(f"{chain}/0", text) for chain, text in enumerate(texts)), selected=(2, 0))
     assert verdicts(answered(marks, kind=kind), "finals")["refined"].answer == chosen
+
+
+def test_the_curve_of_an_arm_ends_at_what_the_arm_says() -> None:
+    samples = sat(*(mark(f"{n}/0", answer, problem=None, visible=False) for n, answer in enumerate("WRWR")))
+    for kind in (Kind.CODE, Kind.TEXT):
+        told = replace(results({}), answered=(answered(samples, samples, kind),))
+        assert all(one.points[-1].right == (one.outcome == "right") for one in answers(told) if one.arm != "refined")
