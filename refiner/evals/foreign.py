@@ -7,7 +7,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from refiner.domain.calls import Usage
 from refiner.domain.errors import UsageError
@@ -27,12 +37,20 @@ def _spelled(value: object) -> object:
 
 
 Answer = Annotated[str, BeforeValidator(_spelled)]
+Said = Annotated[str, Field(min_length=1), BeforeValidator(_spelled)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Counts(BaseModel):
     passed: NonNegativeInt
     total: NonNegativeInt
+
+    @field_validator("total")
+    @classmethod
+    def _holds(cls, total: int, info: ValidationInfo) -> int:
+        if total < info.data.get("passed", 0):
+            raise PydanticCustomError("total", "fewer than passed")
+        return total
 
 
 class _Candidate(BaseModel):
@@ -55,9 +73,9 @@ class _Candidate(BaseModel):
 
 
 class _Row(BaseModel):
-    id: Annotated[Answer, Field(min_length=1)]
+    id: Said
     kind: Kind = Kind.TEXT
-    gold: Answer | None = None
+    gold: Said | None = None
     iterations: NonNegativeInt | None = None
     calls_per_candidate: list[NonNegativeInt] | None = None
     candidates: Annotated[list[_Candidate], Field(min_length=1)]

@@ -155,6 +155,11 @@ def test_another_gate_ends_the_record_where_the_next_update_would_have_begun_els
         ([row("A"), row("A")], ":1 too"),
         ([row("AB") | {"calls_per_candidate": [1]}], ":1: calls_per_candidate counts 1 candidates of 2"),
         ([row("A") | {"candidates": [{"parsed": "A", "score": 2}]}], ":1: candidates.0.score: input should be less"),
+        (
+            [row("A") | {"candidates": [{"parsed": "A", "tests": {"passed": 3, "total": 2}}]}],
+            ":1: candidates.0.tests.total: fewer than passed",
+        ),
+        ([row("A") | {"gold": ""}], ":1: gold: string should have"),
         ([row("A") | {"candidates": [{"parsed": "A", "iteration": 1}]}], ":1: candidates.0: iteration 1"),
         ([{"id": 7, "run": "r", "type": "decision", "at": "now"}], ":1: no event as"),
     ],
