@@ -1,10 +1,10 @@
 """Evals and their items as rows: in which words, and in which orders."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePath
 from typing import Any
 
 from refiner.domain.eval_state import ArmLine, EvalLine, Gain, ItemLine, Outcome, Pair
+from refiner.domain.evals import sets
 from refiner.tui import figures
 from refiner.tui.widgets.table import Cell, Column, Tone
 
@@ -49,12 +49,6 @@ def said(item: ItemLine, arm: str) -> Cell:
     return Cell(f"{sign} {'unread' if outcome == 'unreadable' else outcome}", tone)
 
 
-def sets(line: EvalLine) -> str:
-    """The data sets without the folders that they lie in."""
-    parts = (name.rpartition(":") for name in line.datasets)
-    return " ".join(f"{known}{colon}{PurePath(path).name}" for known, colon, path in parts)
-
-
 def control(line: EvalLine) -> ArmLine | None:
     """The best of its controls."""
     found = [arm for name in CONTROLS if (arm := line.arm(name)) and arm.accuracy is not None]
@@ -73,7 +67,7 @@ def reliable(arm: ArmLine | None) -> str:
 EVALS: tuple[Column[EvalLine], ...] = (
     Column("state", 13, lambda line: marked(STATES, line.status)),
     Column("eval", 6, lambda line: Cell(line.id)),
-    Column("set", 0, lambda line: Cell(sets(line))),
+    Column("set", 0, lambda line: Cell(sets(line.datasets))),
     Column("strategy", 8, lambda line: Cell(line.strategy, "dim"), rank=3),
     Column("model", 0, lambda line: Cell(line.model, "dim"), rank=4),
     Column("over", 4, lambda line: Cell(f"{line.over / line.parts:.0%}" if line.parts else ""), right=True),
@@ -87,7 +81,7 @@ EVAL_ORDERS: Mapping[str, Callable[[EvalLine], Any]] = {
     "age": lambda line: (not line.live, -line.created_at.timestamp()),
     "state": lambda line: (not line.live, line.status),
     "eval": lambda line: (not line.live, line.id),
-    "set": lambda line: (not line.live, sets(line).casefold()),
+    "set": lambda line: (not line.live, sets(line.datasets).casefold()),
     "strategy": lambda line: (not line.live, line.strategy),
     "model": lambda line: (not line.live, line.model),
     "right": lambda line: (not line.live, -(accuracy(line.arm("refined")) or 0.0)),
@@ -97,7 +91,7 @@ EVAL_ORDERS: Mapping[str, Callable[[EvalLine], Any]] = {
 
 
 def eval_text(line: EvalLine) -> str:
-    return f"{line.id} {line.status} {sets(line)} {line.strategy} {line.model} {line.why}"
+    return f"{line.id} {line.status} {sets(line.datasets)} {line.strategy} {line.model} {line.why}"
 
 
 def arms(gains: Mapping[str, Gain]) -> tuple[Column[ArmLine], ...]:

@@ -9,9 +9,9 @@ from textual.content import Content
 
 from refiner.domain.errors import RefinerError
 from refiner.domain.eval_state import EvalLine
+from refiner.domain.evals import sets
 from refiner.domain.harmless import line
 from refiner.domain.store import RunRow
-from refiner.tui.evals import sets
 from refiner.tui.screens.eval import EvalScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.screens.runs import RunsScreen
@@ -69,7 +69,7 @@ def _runs(provider: Provider) -> RunsScreen:
 
 
 def _said(row: EvalLine) -> str:
-    return line(f"Eval {row.id}: {sets(row)}, {row.strategy}")
+    return line(f"Eval {row.id}: {sets(row.datasets)}, {row.strategy}")
 
 
 def _name(row: RunRow) -> str:

@@ -42,6 +42,7 @@ def list_evals(context: Context, limit: int) -> None:
         context.note("there is no eval yet: refiner eval run makes one")
     else:
         from refiner.cli.progress import spent
+        from refiner.domain.evals import sets
 
         head = ("EVAL", "STATUS", "DATA SETS", "STRATEGY", "MODEL", "ITEMS", "OVER", "USED", "WHEN")
         output.table(
@@ -50,7 +51,7 @@ def list_evals(context: Context, limit: int) -> None:
                 (
                     row.id,
                     row.status,
-                    " ".join(row.datasets),
+                    sets(row.datasets),
                     row.strategy,
                     row.model,
                     row.items,

@@ -1,8 +1,9 @@
 """What an eval has found: the runs of its items, and whether each candidate of them is right."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -101,6 +102,13 @@ class Batch:
     model: str
     base_url: str | None
     calls: frozenset[str]
+
+
+def sets(datasets: Iterable[str]) -> str:
+    """Data sets in words, without the folders that they lie in."""
+    parts = (name.rpartition(":") for name in datasets)
+    files = ((f"{known}{colon}", PurePath(path)) for known, colon, path in parts)
+    return ", ".join(f"{known}{path.name if path.is_absolute() else path}" for known, path in files)
 
 
 @dataclass(frozen=True, slots=True)

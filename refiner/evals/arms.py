@@ -119,9 +119,10 @@ def _control(arm: Arm, answered: Answered, samples: Sequence[Mark]) -> Verdict:
 
 
 def first_program(samples: Sequence[Mark]) -> Mark | None:
-    """Of independent samples the first that passes the tests that may be seen, else the first that is a program."""
-    readable = [mark for mark in samples if mark.problem is None]
-    return next((mark for mark in readable if mark.visible), next(iter(readable), None))
+    """Of independent samples the first that passes the tests that may be seen, else the first that changes anything."""
+    changed = [mark for mark in samples if mark.problem is None]
+    unchanged = [mark for mark in samples if mark.problem == "unchanged"]
+    return next((mark for mark in changed if mark.visible), next(iter(changed + unchanged), None))
 
 
 def _verdict(arm: Arm, chosen: Mark | None, margin: float | None, voters: int, usage: Usage) -> Verdict:

@@ -97,6 +97,13 @@ def test_a_program_is_the_first_sample_that_passes_what_may_be_seen() -> None:
     free = Sitting("r-1", over=True, selected=(0, 0), marks=(mark("0/0", "R", spent=Usage()),))
     found = verdicts(answered(free, sat(mark("0/0", "W")), Kind.CODE))
     assert [one.right for one in found.values()] == [True, False, True, True]
+    given = sat(mark("0/0", "W", problem="unchanged"), mark("1/0", "R"))
+    told = answers(replace(results({}), answered=(answered(given, given, Kind.CODE),)))
+    assert [(one.arm, one.outcome) for one in told if one.arm != "refined"] == [
+        ("zero-shot", "wrong"),  # given back as it was, and read
+        ("same-calls", "right"),
+        ("same-tokens", "right"),
+    ]
 
 
 def test_samples_are_asked_for_until_both_costs_are_matched() -> None:

@@ -10,7 +10,8 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from refiner.domain.eval_state import EvalState, Gain
-from refiner.tui.evals import CONTROLS, ITEM_ORDERS, arms, item_text, items, sets
+from refiner.domain.evals import sets
+from refiner.tui.evals import CONTROLS, ITEM_ORDERS, arms, item_text, items
 from refiner.tui.link import looking
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.source import Source
@@ -66,7 +67,7 @@ class EvalScreen(Screen[None]):
             return
         line = state.line
         vote = "" if line.vote == "own" else f", vote {line.vote}"
-        self.query_one(Bar).told = f"{line.status} · {sets(line)} · {line.strategy}{vote} · {line.model}"
+        self.query_one(Bar).told = f"{line.status} · {sets(line.datasets)} · {line.strategy}{vote} · {line.model}"
         self.query_one(Progress).show(line)
         self._gains.clear()
         self._gains.update({gain.theirs: gain for gain in state.gains})

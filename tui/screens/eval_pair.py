@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from refiner.domain.eval_state import EvalLine, EvalPair, Gain, Pair
+from refiner.domain.evals import sets
 from refiner.tui import figures
 from refiner.tui.comparison import Line
 from refiner.tui.evals import (
@@ -23,7 +24,6 @@ from refiner.tui.evals import (
     pair_text,
     reliable,
     said,
-    sets,
     spread,
 )
 from refiner.tui.link import looking
@@ -57,7 +57,7 @@ def _facts(line: EvalLine) -> Iterator[tuple[str, str]]:
     yield "changed", f"{refined.repaired} repaired, {refined.broken} broken" if refined else figures.UNKNOWN
     yield "strategy", line.strategy if line.vote == "own" else f"{line.strategy}, vote {line.vote}"
     yield "model", line.model
-    yield "set", f"{sets(line)}, {line.items:,} items × {line.replicates}"
+    yield "set", f"{sets(line.datasets)}, {line.items:,} items × {line.replicates}"
     yield "state", f"{line.status}, {line.over:,} of {line.parts:,} runs"
     yield "calls", f"{used.calls:,}"
     yield "tokens", figures.tokens(used.tokens)

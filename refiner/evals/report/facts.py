@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from refiner.domain.evals import EvalRow, Results
+from refiner.domain.evals import EvalRow, Results, sets
 from refiner.evals.answers import Answer
 from refiner.evals.figures import SCHEMA, Figures, figures
 from refiner.evals.flips import Cause
@@ -27,7 +27,7 @@ class Report:
 
     @property
     def title(self) -> str:
-        return f"{self.eval.strategy} on {', '.join(self.eval.datasets)}"
+        return f"{self.eval.strategy} on {sets(self.eval.datasets)}"
 
     @property
     def notes(self) -> tuple[str, ...]:
