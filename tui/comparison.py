@@ -1,4 +1,4 @@
-"""Two runs side by side, line by line."""
+"""Two runs, or two evals, side by side, line by line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from refiner.domain.run_model import RunModel
 from refiner.tui import figures
 from refiner.tui.widgets.gauges import SAID
 from refiner.tui.widgets.iterations import MARKS
+from refiner.tui.widgets.table import Cell, Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,16 @@ class Line:
     @property
     def same(self) -> bool:
         return self.left == self.right
+
+
+def columns(width: int, left: str, right: str) -> tuple[Column[Line], ...]:
+    """Those of a table of lines. width: of the names, in cells; left, right: what is compared."""
+    return (
+        Column("", width, lambda line: Cell(line.name, "dim")),
+        Column(left, 0, lambda line: Cell(line.left)),
+        Column("", 1, lambda line: Cell(" " if line.same else "≠", "warning")),
+        Column(right, 0, lambda line: Cell(line.right)),
+    )
 
 
 def lines(left: RunModel, right: RunModel) -> tuple[Line, ...]:

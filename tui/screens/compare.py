@@ -16,13 +16,13 @@ from textual.widgets import Footer
 from refiner.domain.errors import RefinerError
 from refiner.domain.run_model import RunModel, heard
 from refiner.domain.task import Kind
-from refiner.tui.comparison import Line, lines
+from refiner.tui.comparison import columns, lines
 from refiner.tui.link import kept
 from refiner.tui.screens.run import FRAME
 from refiner.tui.source import Source
 from refiner.tui.widgets.bar import Bar
 from refiner.tui.widgets.diff import Diff
-from refiner.tui.widgets.table import Cell, Column, Table
+from refiner.tui.widgets.table import Table
 
 
 class CompareScreen(Screen[None]):
@@ -50,15 +50,9 @@ class CompareScreen(Screen[None]):
         self.runs = runs
 
     def compose(self) -> ComposeResult:
-        columns: tuple[Column[Line], ...] = (
-            Column("", 10, lambda line: Cell(line.name, "dim")),
-            Column(self.runs[0], 0, lambda line: Cell(line.left)),
-            Column("", 1, lambda line: Cell(" " if line.same else "≠", "warning")),
-            Column(self.runs[1], 0, lambda line: Cell(line.right)),
-        )
         yield Bar(self.source, f"Compare {self.runs[0]} with {self.runs[1]}")
         with Container(id="parts"):
-            yield Table(columns, lambda line: line.name, id="lines")
+            yield Table(columns(10, *self.runs), lambda line: line.name, id="lines")
             yield Diff()
         yield Footer(show_command_palette=False)
 

@@ -2,17 +2,16 @@
 
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from refiner.domain.eval_state import EvalState, Gain
 from refiner.domain.evals import sets
 from refiner.tui.evals import CONTROLS, ITEM_ORDERS, arms, item_text, items
-from refiner.tui.link import looking
+from refiner.tui.screens.listed import ListedScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.source import Source
 from refiner.tui.widgets.bar import Bar
@@ -21,7 +20,7 @@ from refiner.tui.widgets.progress import Progress
 from refiner.tui.widgets.table import Table
 
 
-class EvalScreen(Screen[None]):
+class EvalScreen(ListedScreen):
     """What the source tells is in `state`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,16 +49,7 @@ class EvalScreen(Screen[None]):
         yield self.listing
         yield Footer(show_command_palette=False)
 
-    def on_mount(self) -> None:
-        self.listing.table.focus()
-        self.watch_source()
-
-    @work
-    async def watch_source(self) -> None:
-        """Look again and again while the screen is seen."""
-        await looking(self, self._look)
-
-    async def _look(self) -> None:
+    async def look(self) -> None:
         self.state = await self.source.eval_state(self.eval)
 
     def watch_state(self, state: EvalState | None) -> None:

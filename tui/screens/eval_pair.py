@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from refiner.domain.eval_state import EvalLine, EvalPair, Gain, Pair
 from refiner.domain.evals import sets
 from refiner.tui import figures
-from refiner.tui.comparison import Line
+from refiner.tui.comparison import Line, columns
 from refiner.tui.evals import (
     CHANGES,
     CONTROLS,
@@ -26,7 +25,7 @@ from refiner.tui.evals import (
     said,
     spread,
 )
-from refiner.tui.link import looking
+from refiner.tui.screens.listed import ListedScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.source import Source
 from refiner.tui.widgets.bar import Bar
@@ -65,7 +64,7 @@ def _facts(line: EvalLine) -> Iterator[tuple[str, str]]:
     yield "time", figures.duration(line.lasted(figures.now()))
 
 
-class EvalPairScreen(Screen[None]):
+class EvalPairScreen(ListedScreen):
     """What the source tells is in `pair`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -89,7 +88,7 @@ class EvalPairScreen(Screen[None]):
         self.source = source
         self.evals = evals
         first, second = evals
-        columns: tuple[Column[Pair], ...] = (
+        pairs: tuple[Column[Pair], ...] = (
             Column("item", 0, lambda pair: Cell(pair.name)),
             Column(first, 12, lambda pair: said(pair.first, "refined")),
             Column(second, 12, lambda pair: said(pair.second, "refined")),
@@ -98,32 +97,17 @@ class EvalPairScreen(Screen[None]):
             Column("first's answer", 0, lambda pair: Cell(pair.first.answer or ""), rank=2),
             Column("second's answer", 0, lambda pair: Cell(pair.second.answer or ""), rank=1),
         )
-        self.listing = Listing("Items", columns, lambda pair: pair.name, PAIR_ORDERS, pair_text)
+        self.listing = Listing("Items", pairs, lambda pair: pair.name, PAIR_ORDERS, pair_text)
 
     def compose(self) -> ComposeResult:
-        rows: tuple[Column[Line], ...] = (
-            Column("", 11, lambda line: Cell(line.name, "dim")),
-            Column(self.evals[0], 0, lambda line: Cell(line.left)),
-            Column("", 1, lambda line: Cell(" " if line.same else "≠", "warning")),
-            Column(self.evals[1], 0, lambda line: Cell(line.right)),
-        )
         yield Bar(self.source, f"Compare {self.evals[0]} with {self.evals[1]}")
         with Container(id="top"):
-            yield Table(rows, lambda line: line.name, id="facts")
+            yield Table(columns(11, *self.evals), lambda line: line.name, id="facts")
             yield Table(GAINS, lambda gain: gain.ours, id="gains")
         yield self.listing
         yield Footer(show_command_palette=False)
 
-    def on_mount(self) -> None:
-        self.listing.table.focus()
-        self.watch_source()
-
-    @work
-    async def watch_source(self) -> None:
-        """Look again and again while the screen is seen."""
-        await looking(self, self._look)
-
-    async def _look(self) -> None:
+    async def look(self) -> None:
         self.pair = await self.source.eval_pair(*self.evals)
 
     def watch_pair(self, pair: EvalPair | None) -> None:

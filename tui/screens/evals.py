@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from refiner.domain.eval_state import EvalLine
 from refiner.tui.evals import EVAL_ORDERS, EVALS, eval_text
-from refiner.tui.link import looking
 from refiner.tui.screens.eval import EvalScreen
 from refiner.tui.screens.eval_pair import EvalPairScreen
+from refiner.tui.screens.listed import ListedScreen
 from refiner.tui.source import Source
 from refiner.tui.widgets.bar import Bar
 from refiner.tui.widgets.listing import Listing
@@ -30,7 +29,7 @@ It is shown here while it goes on.
 """
 
 
-class EvalsScreen(Screen[None]):
+class EvalsScreen(ListedScreen):
     """What the source tells is in `evals`; None before it has told anything."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,16 +57,7 @@ class EvalsScreen(Screen[None]):
         yield Static(EMPTY, id="empty", markup=False)
         yield Footer(show_command_palette=False)
 
-    def on_mount(self) -> None:
-        self.listing.table.focus()
-        self.watch_source()
-
-    @work
-    async def watch_source(self) -> None:
-        """Look again and again while the screen is seen."""
-        await looking(self, self._look)
-
-    async def _look(self) -> None:
+    async def look(self) -> None:
         self.evals = await self.source.evals()
 
     def watch_evals(self, evals: Sequence[EvalLine] | None) -> None:
