@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from refiner.domain.errors import NotFoundError, UsageError
 from refiner.domain.task import Kind
@@ -237,9 +239,6 @@ def test_a_set_that_changed_says_how(write: Write) -> None:
 
 
 def test_parquet(tmp_path: Path, write: Write) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet
-
     rows = [{"question": "Which?", "choices": ["x", "y"], "answer": 1, "subject": "s"}] * 3
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "test-00000-of-00001.parquet")
     found = read(f"mmlu:{tmp_path / 'test-00000-of-00001.parquet'}")
