@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from refiner.autograd.edits import Edited, apply_edits
 from refiner.autograd.merge import merged
@@ -18,8 +19,11 @@ from refiner.run.engines import StepEngine
 from refiner.strategies import gate
 from refiner.strategies.report import failure
 from refiner.verify.program import code_problem, outline, program
-from refiner.verify.trim import without_tests
+from refiner.verify.syntax import undocumented
+from refiner.verify.trim import without_documentation, without_tests
 
+DESCRIPTION = 12
+"""Words; a shorter text asks for a repair, and does not say what the program is to do."""
 ROOM = 400
 """Tokens beside the program in a reply: a sentence, fences, what is new."""
 
@@ -45,8 +49,24 @@ class Workshop:
     @property
     def documented(self) -> bool:
         """Whether a draft has more to be written from than tests: a description, or docstrings of the given program."""
-        program = self.task.program
-        return program is None or '"""' in (outline(program) or "")
+        return self.task.program is None or '"""' in (self._outline() or "")
+
+    @property
+    def anew(self) -> bool:
+        """Whether drafts come first: a weak model that is to mend a program gives it back as it is."""
+        return self.documented and not self.context.capabilities(Role.ANSWER).strong
+
+    def _outline(self) -> str | None:
+        """That of the given program, with the task's text for documentation where it says what a function does."""
+        return outline(self.task.program or "", dict.fromkeys(self._described, self.task.text))
+
+    @property
+    def _described(self) -> tuple[str, ...]:
+        """The undocumented function that the task's text is about, where it says more than that it is to be mended."""
+        suite = self.task.suite or Suite()
+        names = (suite.entry_point,) if suite.entry_point else suite.names
+        known = len(names) == 1 and len(self.task.text.split()) >= DESCRIPTION
+        return names if known and names[0] in undocumented(self.task.program or "") else ()
 
     async def given(self) -> Step | None:
         """The program that the task came with, as the draft of chain 0; None where there is none."""
@@ -54,16 +74,22 @@ class Workshop:
             return None
         return await self.tried(Candidate(0, 0, Phase.DRAFT, self.task.program, self.task.program), None)
 
+    async def first(self, chain: int, given: Step | None, temperature: float) -> Step:
+        """The draft of a chain as it is most likely to be of use: written anew, or the given program mended."""
+        if given is None or self.anew:
+            return await self.draft(chain, temperature=temperature)
+        return await self.fix(chain, given, temperature=temperature)
+
     async def draft(self, chain: int, *, temperature: float, dead_ends: Sequence[str] = ()) -> Step:
         """A program written from what the task says, the given one's signatures and documentation included."""
-        shape = outline(self.task.program) if self.task.program is not None else None
         # A weak model copies the tests that it is shown; where the documentation says what is wanted, that is enough.
-        alone = shape is not None and self.documented and not self.context.capabilities(Role.ANSWER).strong
+        alone = self.task.program is not None and self.anew
+        shape = self._outline() if alone else outline(self.task.program or "")
         shown = (Section("outline", f"```python\n{shape}\n```"),) if shape else ()
         about = () if alone else self._about()
         prompt = self._prompt((*about, *shown, *_dead(dead_ends)), "complete_code" if alone else "draft_code")
         reply = await ask(self.engine(chain, 0, temperature), prompt, Role.ANSWER, "draft")
-        return await self.tried(self._candidate(chain, 0, reply, prompt, None), None)
+        return await self.tried(self._candidate(chain, 0, reply, prompt, None, self._described if alone else ()), None)
 
     async def fix(self, chain: int, given: Step, *, temperature: float, dead_ends: Sequence[str] = ()) -> Step:
         """The given program mended, as the draft of a chain of its own."""
@@ -169,7 +195,10 @@ class Workshop:
             sections.append(Section("tests", shown, whole=False))
         return tuple(sections)
 
-    def _candidate(self, chain: int, index: int, reply: Reply, prompt: Prompt, old: str | None) -> Candidate:
+    def _candidate(
+        self, chain: int, index: int, reply: Reply, prompt: Prompt, old: str | None, described: Sequence[str] = ()
+    ) -> Candidate:
+        """described: functions whose documentation was the task's text, which is no part of the program."""
         suite = self.task.suite or Suite()
         found = program(reply.text, language=suite.language, names=suite.names)
         wrong = code_problem(
@@ -183,6 +212,7 @@ class Workshop:
         if found is not None and suite.language == "python":
             found = without_tests(found, suite)
             base = old or self.task.program
+            found = reduce(without_documentation, described, found)
             found = merged(base, found) if base else found
         return _candidate_of(chain, index, found or reply.text.strip(), wrong)
 

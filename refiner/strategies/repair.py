@@ -6,7 +6,6 @@ from functools import partial
 from typing import Literal
 
 from refiner.autograd.concurrent import gather
-from refiner.domain.calls import Role
 from refiner.domain.events import ChainStopped
 from refiner.domain.run import Stop, StopReason
 from refiner.domain.state import Step
@@ -100,11 +99,9 @@ class _Search:
             kinds.append("mend")
         if not kinds:
             return None
-        # Where nothing is documented, a weak model's drafts have as little to go by as its repairs.
-        strong = self.shop.context.capabilities(Role.ANSWER).strong or not self.shop.documented
-        priors = _STRONG if strong else _WEAK
+        priors = _WEAK if self.shop.anew else _STRONG
         beliefs = {kind: believed(priors[kind], self.scores[kind]) for kind in kinds}
-        first_move = kinds[0] if strong else kinds[-1]
+        first_move = kinds[-1] if self.shop.anew else kinds[0]
         kind = choose(beliefs, f"{self.shop.context.plan.seed}/{self.moves}") if self.tried else first_move
         if kind == "mend":
             return _Move(kind, max(live, key=lambda number: (self._current(number).score or 0.0, -number)))

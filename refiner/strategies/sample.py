@@ -50,12 +50,9 @@ async def _drawn(context: RunContext, prompts: Prompts, number: int) -> Stop | N
         if task.kind is not Kind.CODE:
             await Chain(context, number, prompts).draft(shuffle=number > 0)
             return None
-        shop, temperature = Workshop(context, prompts), EXPLORING if number else 0.0
-        if task.program is None:
-            await shop.draft(number, temperature=temperature)
-        else:
-            given = Step(Candidate(number, 0, Phase.DRAFT, task.program, task.program))
-            await shop.fix(number, given, temperature=temperature)
+        given = Candidate(number, 0, Phase.DRAFT, task.program, task.program) if task.program is not None else None
+        step = Step(given) if given else None
+        await Workshop(context, prompts).first(number, step, EXPLORING if number else 0.0)
     except ExhaustedError as exhausted:
         return exhausted.stop
     return None

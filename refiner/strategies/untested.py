@@ -37,10 +37,7 @@ async def untested(shop: Workshop) -> Stop:
 
 
 async def _drawn(shop: Workshop, given: Step | None, chain: int, *, greedy: bool) -> Step | Stop:
-    temperature = 0.0 if greedy else EXPLORING
     try:
-        if given is not None:
-            return await shop.fix(chain, given, temperature=temperature)
-        return await shop.draft(chain, temperature=temperature)
+        return await shop.first(chain, given, 0.0 if greedy else EXPLORING)
     except ExhaustedError as exhausted:
         return exhausted.stop

@@ -5,8 +5,9 @@ import builtins
 import re
 import symtable
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _GIVEN = frozenset(
@@ -159,16 +160,32 @@ def missing(text: str) -> frozenset[str]:
     return frozenset(read - own - _GIVEN)
 
 
-def outline(text: str) -> str | None:
-    """A program without what its functions do: imports, constants, signatures, documentation; None if it has none."""
+def outline(text: str, about: Mapping[str, str] = MappingProxyType({})) -> str | None:
+    """A program without what its functions do: imports, constants, signatures, documentation; None if it has none.
+
+    about: documentation of undocumented functions, by their names.
+    """
     tree = parsed(text)
     if tree is None or not any(isinstance(node, _DOCUMENTED) for node in tree.body):
         return None
+    for node in _undocumented(tree):
+        if node.name in about:
+            node.body.insert(0, ast.Expr(ast.Constant(about[node.name])))
     tree.body = [kept for node in tree.body for kept in _sketched(node)]
     try:
         return ast.unparse(tree)
     except RecursionError:
         return None
+
+
+def undocumented(text: str) -> frozenset[str]:
+    """The functions at the top level of a program that have no docstring."""
+    tree = parsed(text)
+    return frozenset(node.name for node in _undocumented(tree)) if tree else frozenset()
+
+
+def _undocumented(tree: ast.Module) -> list[ast.FunctionDef]:
+    return [node for node in tree.body if isinstance(node, ast.FunctionDef) and not documentation(node)]
 
 
 def _sketched(node: ast.stmt) -> Iterator[ast.stmt]:

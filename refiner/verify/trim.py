@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable
 
 from refiner.domain.code import Suite
-from refiner.verify.syntax import defined, parsed
+from refiner.verify.syntax import defined, documentation, parsed
 
 
 def without_tests(program: str, suite: Suite) -> str:
@@ -23,6 +23,17 @@ def without_tests(program: str, suite: Suite) -> str:
     drop = {number for node in spare for number in _lines(node)}
     kept = [line for number, line in enumerate(program.splitlines(), 1) if number not in drop]
     return "\n".join(kept).strip("\n") + "\n"
+
+
+def without_documentation(program: str, name: str) -> str:
+    """The program without the docstring of a function at its top level, where that has lines of its own."""
+    tree = parsed(program)
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.FunctionDef) and node.name == name and (said := documentation(node)) and node.body[1:]:
+            first, last, lines = said.lineno, said.end_lineno or said.lineno, program.splitlines()
+            if "".join(lines[first - 1 : last]).strip()[-1] in "\"'" and lines[first - 1][: said.col_offset].isspace():
+                return "\n".join([*lines[: first - 1], *lines[last:]]) + "\n"
+    return program
 
 
 def _beside(node: ast.stmt, tests: frozenset[str], module: str) -> bool:

@@ -1,6 +1,7 @@
 """Programs tried against their tests: what is asked, what is kept, and when it ends."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,20 +231,46 @@ async def test_edits_where_a_whole_program_was_asked_for_are_made(
     assert state.usage.calls == (1 if strategy == "repair" else 3)
 
 
+@pytest.fixture
+def weak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scripted model is a weak one."""
+
+    async def capabilities(_self: OpenAIProvider) -> Capabilities:
+        return Capabilities(strong=False)
+
+    monkeypatch.setattr(OpenAIProvider, "capabilities", capabilities)
+
+
+SUM = "Return the sum of a and b, two numbers of which either may be negative."
+
+
 @pytest.mark.parametrize(
-    ("program", "first"),
+    ("text", "program", "first"),
     [
-        (BUGGY, "The candidate fails as shown above"),
-        (BUGGY.replace(":\n", ':\n    """The sum of a and b."""\n'), "Complete"),
+        ("Mend it.", BUGGY, "The candidate fails as shown above"),
+        ("Mend it.", BUGGY.replace(":\n", ':\n    """The sum of a and b."""\n'), "Complete"),
+        (SUM, BUGGY, f'add(a, b):\n    """{SUM}"""\n    ...\n```'),
     ],
 )
+@pytest.mark.parametrize("strategy", ["repair", "sample"])
+@pytest.mark.usefixtures("weak")
 async def test_a_weak_model_drafts_anew_only_from_documentation(
-    scripted: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, first: str
+    scripted: Scripted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    program: str,
+    first: str,
+    strategy: str,
 ) -> None:
     async def weak(_self: OpenAIProvider) -> Capabilities:
         return Capabilities(strong=False)
 
     monkeypatch.setattr(OpenAIProvider, "capabilities", weak)
-    scripted.script = replies([code(RIGHT)])
-    await repaired(scripted, tmp_path, code_plan(program))
+    scripted.script = replies([code(RIGHT.replace(":\n", f':\n    """{text}"""\n'))])
+    made = code_plan(program, replace(TESTS, names=("add",)))
+    made = replace(made, strategy=strategy, chains=1, iterations=0, task=replace(made.task, text=text))
+    state = await repaired(scripted, tmp_path, made)
     assert first in scripted.asked[0].last
+    assert state.answer is not None
+    assert SUM not in state.answer.candidate.text, "what the task says is no part of the program"
