@@ -7,6 +7,7 @@ from typing import Any
 
 from refiner.app.plan import plan_of
 from refiner.app.world import opened
+from refiner.autograd import arguments
 from refiner.config.sources import load
 from refiner.domain.result import Result, result_of
 from refiner.domain.run import Stop
@@ -38,10 +39,14 @@ async def drive(
     name (model, critic_model, max_cost, …). resume: the id of a run that was interrupted; the descent is gone through
     again, asks the same again, and the journal answers what was paid for. Raises RefinerError as `solve` does.
     """
+    arguments.functions(descent=descent)
+    arguments.texts(text=text)
     loaded = load(keywords=settings, config=config)
 
     async def driven(context: RunContext, _: Prompts) -> Stop:
-        return await descent(RunEngine(context))
+        stop = await arguments.awaited("descent", descent(RunEngine(context)))
+        arguments.checked(isinstance(stop, Stop), "what descent came to", stop, "why it stopped, such as `found.stop`")
+        return stop
 
     strategy = Strategy(driven, "a descent of one's own", 1, 0, until="", voters="finals")
     async with opened(loaded.settings, loaded.paths) as world:

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import anyio
 
+from refiner.autograd import arguments
 from refiner.autograd.concurrent import bare_errors, gather
 from refiner.autograd.prompt import Engine, Prompt, Section, ask
-from refiner.autograd.variable import Feedback, Variable, topological
+from refiner.autograd.variable import Feedback, Variable, topological, variables
 from refiner.domain.calls import Role
 from refiner.prompts import Prompts, fill
 
@@ -26,6 +27,9 @@ async def backward(
     result does not depend on which of them finishes first. A summary costs a call for each variable with two gradients
     or more, and is made before they flow on. Raises what the engine raises.
     """
+    variables("loss", loss)
+    arguments.engine(engine)
+    arguments.checked(reduction in get_args(Reduction), "reduction", reduction, '"concatenate" or "summary"')
     order = topological(loss)[::-1]
     walk = max(node.walks for node in order)
     number = {id(node): index for index, node in enumerate(order)}

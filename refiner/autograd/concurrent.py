@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import anyio
 
+from refiner.autograd import arguments
+
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -51,9 +53,12 @@ async def batch(branch: Callable[[S], Awaitable[T]], items: Iterable[S]) -> list
     """The branch run on every item, all at once, each in a scope of its own; results come in the items' order, and an
     error cancels the rest. How many calls are out at a time is the engine's `concurrency`."""
 
+    arguments.functions(branch=branch)
+    arguments.checked(isinstance(items, Iterable), "items", items, "a list")
+
     async def one(number: int, item: S) -> T:
         with scope(str(number)):
-            return await branch(item)
+            return await arguments.awaited("branch", branch(item))
 
     return await gather(*(partial(one, number, item) for number, item in enumerate(items)))
 

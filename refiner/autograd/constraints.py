@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from refiner.autograd import arguments
+
 _SHOWN = 200
 
 
@@ -17,6 +19,11 @@ class Constraint:
 
     rule: str
     check: re.Pattern[str] | Callable[[str], bool | str | None]
+
+    def __post_init__(self) -> None:
+        arguments.texts(rule=self.rule)
+        good = callable(self.check) or isinstance(self.check, re.Pattern)
+        arguments.checked(good, "check", self.check, "a function, or re.compile(…)")
 
     def __str__(self) -> str:
         return self.rule

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from refiner.autograd import arguments
 from refiner.autograd.operations import explained, feedback_section
 from refiner.autograd.prompt import Engine, Prompt, Section, ask
-from refiner.autograd.variable import Feedback, Variable, section
+from refiner.autograd.variable import Feedback, Variable, section, variables
 from refiner.domain.calls import Role
 from refiner.domain.run import Verdict
 from refiner.prompts import Prompts, fill
@@ -42,9 +43,14 @@ class TextLoss:
     direct: bool = False
     prompts: Prompts = field(default_factory=Prompts)
 
+    def __post_init__(self) -> None:
+        arguments.engine(self.engine)
+        arguments.texts(instruction=self.instruction)
+
     @classmethod
     def by(cls, engine: Engine, instruction: str, *, direct: bool = False, prompts: Prompts | None = None) -> Self:
         """The loss that an instruction in words describes, with a way out for what needs no change."""
+        arguments.texts(instruction=instruction)
         prompts = prompts or Prompts()
         return cls(engine, fill(prompts["loss"], instruction=instruction), (), direct, prompts)
 
@@ -71,6 +77,7 @@ class TextLoss:
     async def fields(self, fields: Mapping[str, Variable], *, place: str = "loss") -> Variable:
         """The evaluation of several variables under the names that the instruction calls them by: of those that
         feedback may change, the others are what they are evaluated by."""
+        arguments.checked(variables("fields", *fields.values()), "fields", fields, "a variable or more")
         sections = (*self.context, *(section(name, variable) for name, variable in fields.items()))
         judged = [variable for variable in fields.values() if variable.requires_grad] or [*fields.values()]
         roles = " and the ".join(variable.role for variable in judged)
@@ -113,8 +120,13 @@ class CheckerLoss:
 
     checker: Callable[[str], Check]
 
+    def __post_init__(self) -> None:
+        arguments.functions(checker=self.checker)
+
     def __call__(self, variable: Variable) -> tuple[Variable, Check]:
+        variables("sources", variable)
         check = self.checker(variable.value)
+        arguments.checked(isinstance(check, Check), "what checker came to", check, "a function to a Check")
         word = "correct, change nothing" if check.passed else "flawed"
         value = f"{check.message}\nVerdict: {word}"
         made = Variable(value, "result of the check", sources=(variable,), operation=self, score=check.score)
@@ -139,8 +151,13 @@ class NumericLoss:
     explained: bool = False
     prompts: Prompts = field(default_factory=Prompts)
 
+    def __post_init__(self) -> None:
+        arguments.functions(measure=self.measure)
+        arguments.texts(goal=self.goal)
+
     def __call__(self, variable: Variable) -> Variable:
-        number = self.measure(variable.value)
+        variables("sources", variable)
+        number = arguments.number("measure", self.measure(variable.value))
         value = f"{self.goal}: {number:g} ({'higher' if self.maximise else 'lower'} is better)"
         score = number if self.maximise else -number
         return Variable(value, "measurement", sources=(variable,), operation=self, score=score)

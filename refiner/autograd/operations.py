@@ -7,8 +7,9 @@ from inspect import isawaitable, iscoroutine, iscoroutinefunction
 
 import anyio
 
+from refiner.autograd import arguments
 from refiner.autograd.prompt import Engine, Prompt, Section, ask
-from refiner.autograd.variable import PASS, Feedback, Variable, section
+from refiner.autograd.variable import PASS, Feedback, Variable, section, variables
 from refiner.domain.calls import Role
 from refiner.domain.errors import UsageError
 from refiner.prompts import Prompts, fill
@@ -36,7 +37,12 @@ class ModelCall:
     role: str = "response of the language model"
     prompts: Prompts = field(default_factory=Prompts)
 
+    def __post_init__(self) -> None:
+        arguments.engine(self.engine)
+        variables("system", *((self.system,) if self.system is not None else ()))
+
     async def __call__(self, *inputs: Variable, place: str = "call") -> Variable:
+        variables("inputs", *inputs)
         shown = tuple(Section("", one.value, image=one.image) for one in inputs if one.image or one.value)
         prompt = Prompt(self.system.value if self.system else "", shown, "")
         reply = await ask(self.engine, prompt, Role.ANSWER, place)
@@ -65,7 +71,13 @@ class FormattedModelCall:
     role: str = "response of the language model"
     prompts: Prompts = field(default_factory=Prompts)
 
+    def __post_init__(self) -> None:
+        arguments.engine(self.engine)
+        arguments.texts(template=self.template)
+        variables("system", *((self.system,) if self.system is not None else ()))
+
     async def __call__(self, fields: Mapping[str, Variable], place: str = "call") -> Variable:
+        variables("fields", *fields.values())
         text = fill(self.template, **{name: variable.value for name, variable in fields.items()})
         seen = tuple(section(name, variable) for name, variable in fields.items() if variable.image)
         prompt = Prompt(self.system.value if self.system else "", seen, text)
@@ -93,8 +105,12 @@ class Function:
     backward: Backward | None = None
     prompts: Prompts = field(default_factory=Prompts)
 
+    def __post_init__(self) -> None:
+        arguments.functions(function=self.function)
+        arguments.texts(purpose=self.purpose)
+
     def __call__(self, *sources: Variable) -> Variable:
-        value = self.function(*(source.value for source in sources))
+        value = self.function(*(source.value for source in variables("sources", *sources)))
         if iscoroutine(value):
             value.close()
             raise UsageError(f'the function that "{self.purpose}" is async: await its run(…)')
@@ -102,7 +118,7 @@ class Function:
 
     async def run(self, *sources: Variable) -> Variable:
         """The same without holding others up: an async function is awaited, any other runs in a thread."""
-        call = partial(self.function, *(source.value for source in sources))
+        call = partial(self.function, *(source.value for source in variables("sources", *sources)))
         value = call() if iscoroutinefunction(self.function) else await anyio.to_thread.run_sync(call)
         return self._made(await value if isawaitable(value) else value, sources)
 
@@ -129,7 +145,7 @@ class Concatenation:
 
 def concatenate(*sources: Variable, separator: str = "\n", role: str = "concatenation") -> Variable:
     """The sources' values one after the other. Backward: each hears what the whole heard, word for word."""
-    value = separator.join(source.value for source in sources)
+    value = separator.join(source.value for source in variables("sources", *sources))
     return Variable(value, role, sources=sources, operation=Concatenation())
 
 
@@ -143,7 +159,7 @@ class Sum:
 
 def total(losses: Sequence[Variable]) -> Variable:
     """The sum of losses: their evaluations together, and their scores. Backward: each is walked as if alone, once."""
-    distinct = tuple(dict.fromkeys(losses))
+    distinct = tuple(dict.fromkeys(arguments.several(Variable, "variables", "losses", losses)))
     scores = [loss.score for loss in distinct if loss.score is not None]
     value = "\n\n".join(loss.value for loss in distinct)
     score = sum(scores) if scores else None

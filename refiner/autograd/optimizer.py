@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from refiner.autograd import arguments
 from refiner.autograd.concurrent import gather
 from refiner.autograd.constraints import Constraint, changed, violations
 from refiner.autograd.prompt import Engine, Prompt, Section, ask
@@ -76,12 +77,19 @@ class TextualGradientDescent:
     _feedback: dict[int, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.parameters = tuple(dict.fromkeys(self.parameters))
-        if self.rate is not None and not 0 < self.rate <= 1:
-            raise UsageError(f"rate is {self.rate:g}: it is a share of the text, above 0 and at most 1")
+        given = arguments.several(Variable, "variables", "parameters", self.parameters)
+        self.parameters = tuple(dict.fromkeys(given))
+        self.constraints = arguments.several((str, Constraint), "rules", "constraints", self.constraints)
+        self.examples = arguments.several(str, "texts", "examples", self.examples)
+        arguments.counts(0, momentum=self.momentum, memory=self.memory)
+        arguments.functions(readable=self.readable, validation=self.validation or self.validate)
+        if self.rate is not None:
+            share = isinstance(self.rate, float | int) and 0 < self.rate <= 1
+            arguments.checked(share, "rate", self.rate, "a share of the text, above 0 and at most 1")
         for parameter in self.parameters:
             if parameter.image:
                 raise UsageError(f"the {parameter.role} is an image: feedback changes texts alone")
+        arguments.engine(self.engine)
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -101,20 +109,14 @@ class TextualGradientDescent:
         The first step with a validation validates the values as they were before it, too. Raises what the engine and
         the validation raise; the values are then as they were.
         """
-        if self.validation is None:
-            updates = await self.propose(place)
-            for update in updates:
-                update.apply()
-            return updates
-        if (before := self.validated) is None:
-            before = self.validated = await self.validation()
-        updates = await self.propose(place)
+        await self.validate()
+        before, updates = self.validated, await self.propose(place)
         applied = [update for update in updates if update.apply()]
-        if not applied:
+        if self.validation is None or before is None or not applied:
             return updates
         passed = False
         try:
-            score = await self.validation()
+            score = await _measured(self.validation)
             passed = score >= before if self.maximise else score <= before
         finally:
             if not passed:
@@ -129,7 +131,7 @@ class TextualGradientDescent:
     async def validate(self) -> float | None:
         """How good the parameters are as they stand, the more the better; None without a validation."""
         if self.validation and self.validated is None:
-            self.validated = await self.validation()
+            self.validated = await _measured(self.validation)
         return self.validated if self.validated is None or self.maximise else -self.validated
 
     def prompt(self, variable: Variable) -> Prompt:
@@ -194,3 +196,7 @@ class TextualGradientDescent:
         sections = (old, *((rules,) if self.constraints else ()), said)
         text = fill(self.prompts["again"], role=update.variable.role, reason=update.reason)
         return Prompt(self.prompts["system"], sections, text, shared=0)
+
+
+async def _measured(validation: Validation) -> float:
+    return arguments.number("validation", await arguments.awaited("validation", validation()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from refiner.autograd import arguments
 from refiner.autograd.prompt import Engine, Section
 from refiner.domain.calls import Image, Usage
 
@@ -61,6 +62,7 @@ class Variable:
     _feedback: dict[Order, Feedback] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        arguments.texts(value=self.value, role=self.role)
         if self.image is not None:
             self.requires_grad = False
 
@@ -112,6 +114,11 @@ def image(source: str | Path | bytes, role: str = "image", name: str = "") -> Va
     """
     picture = Image.of(source)
     return Variable(name or str(picture), role, image=picture)
+
+
+def variables(name: str, *given: Variable) -> tuple[Variable, ...]:
+    """What was given, if all of it is variables. Raises UsageError."""
+    return arguments.several(Variable, "variables", name, given)
 
 
 def section(name: str, variable: Variable, *, whole: bool = True) -> Section:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from refiner.autograd import arguments
 from refiner.autograd.operations import ModelCall
 from refiner.autograd.prompt import Engine
 from refiner.autograd.variable import Variable, topological
@@ -15,6 +16,9 @@ class Example:
 
     input: str
     answer: str
+
+    def __post_init__(self) -> None:
+        arguments.texts(input=self.input, answer=self.answer)
 
     @property
     def variable(self) -> Variable:
@@ -36,6 +40,7 @@ class Ask(Module):
     def __init__(
         self, engine: Engine, instruction: str, role: str = "answer", demonstrations: Iterable[Example] = ()
     ) -> None:
+        arguments.engine(engine)
         self.engine = engine
         self.role = role
         self.instruction = Variable(instruction, f"instruction to the model that writes the {role}")
@@ -44,7 +49,8 @@ class Ask(Module):
 
     def show(self, examples: Iterable[Example]) -> None:
         """Put these examples in the place of its demonstrations."""
-        self.demonstrations.value = "\n\n".join(map(str, examples))
+        shown = arguments.several(Example, "examples", "demonstrations", examples)
+        self.demonstrations.value = "\n\n".join(map(str, shown))
 
     async def __call__(self, *inputs: Variable) -> Variable:
         shown = (self.demonstrations,) if self.demonstrations.value else ()

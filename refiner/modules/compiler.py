@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
+from refiner.autograd import arguments
 from refiner.autograd.concurrent import batch, scope
 from refiner.autograd.constraints import Constraint
 from refiner.autograd.losses import Check, CheckerLoss
@@ -17,6 +18,7 @@ from refiner.domain.errors import UsageError
 from refiner.domain.run import Stop, StopReason
 from refiner.modules.ask import Ask, Example
 from refiner.modules.module import Module, State
+from refiner.policies.language import parse
 from refiner.policies.policy import Policy
 from refiner.run.ledger import ExhaustedError
 from refiner.strategies.descent import Record, descend
@@ -66,6 +68,14 @@ class Compiler:
     seed: int = 0
     record: Record | None = None
 
+    def __post_init__(self) -> None:
+        arguments.engine(self.engine)
+        until = parse(self.until) if isinstance(self.until, str) else self.until
+        arguments.functions(metric=self.metric, until=until)
+        arguments.counts(1, batch=self.batch, calls=self.calls)
+        arguments.counts(0, demonstrations=self.demonstrations, candidates=self.candidates)
+        arguments.several((str, Constraint), "rules", "constraints", self.constraints)
+
     async def compile(
         self, module: Module, train: Sequence[Example], validation: Sequence[Example] | None = None
     ) -> Compiled:
@@ -73,9 +83,12 @@ class Compiler:
 
         Raises UsageError for too few examples, or calls that do not cover the first validation, and what engines raise.
         """
+        arguments.checked(isinstance(module, Module), "module", module, "a Module, such as an Ask")
+        train = arguments.several(Example, "examples", "train", train)
         if validation is None:
             mixed = Random(self.seed).sample(train, len(train))  # noqa: S311 - a choice, no secret
             train, validation = mixed[len(mixed) // 3 or 1 :], mixed[: len(mixed) // 3 or 1]
+        validation = arguments.several(Example, "examples", "validation", validation)
         if not train or not validation:
             raise UsageError("compiling needs an example to learn from and another to validate with: give two or more")
         meter = _Meter(self.calls)
@@ -111,6 +124,7 @@ class Compiler:
         found = self.metric(answer, example)
         if isinstance(found, Check):
             return found
+        arguments.number("metric", found)
         said = f"For the input\n{example.input}\nthe answer should be\n{example.answer}\nThis one scores {found:g}."
         return Check(found >= 1, found, said)
 

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from refiner.autograd import arguments
 from refiner.autograd.backward import Reduction, backward
 from refiner.autograd.concurrent import scope
 from refiner.autograd.losses import verdict
 from refiner.autograd.operations import Sum
 from refiner.autograd.optimizer import TextualGradientDescent, Update
 from refiner.autograd.prompt import Engine
-from refiner.autograd.variable import Variable
+from refiner.autograd.variable import Variable, variables
 from refiner.domain.calls import Usage
 from refiner.domain.events import Candidate, ChainStopped, Decision, Evaluation, Event, Gradient, Recorded
 from refiner.domain.run import Phase, Stop, StopReason, Verdict
@@ -55,6 +56,8 @@ async def descend(
     """
     policy = parse(until) if isinstance(until, str) else until
     critic = critic or optimizer.engine
+    arguments.functions(until=policy, loss=loss)
+    arguments.engine(critic)
     all_engines = {id(engine): engine for engine in (critic, optimizer.engine, *engines)}
     told = _Told(record, [*all_engines.values()])
     await told.candidate(optimizer, (), 0)
@@ -65,7 +68,8 @@ async def descend(
         with scope(str(iteration)):
             optimizer.zero_grad()
             score = await optimizer.validate()
-            made = await loss(iteration)
+            made = await arguments.awaited("loss", loss(iteration))
+            variables("what loss came to", made)
             score = made.score if score is None else score
             await told.event(Evaluation(0, current, _verdict(made), made.value, score, iteration=iteration))
             if stop := policy(told.state, 0):

@@ -74,7 +74,7 @@ async def test_a_parameter_that_is_given_twice_is_asked_for_once() -> None:
 
 
 async def test_what_cannot_be_meant_is_refused() -> None:
-    with pytest.raises(UsageError, match="rate is 20: it is a share"):
+    with pytest.raises(UsageError, match="rate is 20: give a share"):
         TextualGradientDescent([heard("1")], replying(), rate=20)
 
     async def slow(text: str) -> str:
