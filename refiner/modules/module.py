@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from refiner.app.disk import replace
 from refiner.autograd.variable import Variable
 from refiner.domain.errors import NotFoundError, UsageError
 
@@ -38,11 +39,9 @@ class Module(ABC):
         return {name: {"role": held.role, "value": held.value} for name, held in self.named_parameters()}
 
     def save(self, path: str | Path) -> None:
-        """Write the state to a JSON file. Raises UsageError where that cannot be written."""
-        try:
-            Path(path).write_text(json.dumps(self.state(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        """Put the state in a JSON file's place, in one step. Raises UsageError where that cannot be written."""
+        text = json.dumps(self.state(), indent=2, ensure_ascii=False)
+        replace(Path(path), f"{text}\n".encode("utf-8", "surrogatepass"))
 
     def load(self, state: Mapping[str, Mapping[str, str]] | str | Path) -> None:
         """Take roles and values from a state, or from the file that holds one.
@@ -53,6 +52,8 @@ class Module(ABC):
         source = "the state"
         if isinstance(state, str | Path):
             source, state = str(state), _read(Path(state))
+        if not isinstance(state, Mapping):
+            raise UsageError(f"{source} is no state of a module: it holds no object")
         own = dict(self.named_parameters())
         if missing := [name for name in own if name not in state]:
             raise UsageError(f"{source} is of another module: it lacks {', '.join(missing)}")
@@ -83,13 +84,12 @@ def _held(name: str, value: object, seen: set[int]) -> Iterator[tuple[str, Modul
         yield from _held(f"{name}.{key}" if name else str(key), one, seen)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Any:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}") from error
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} is no state of a module: {error}") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} is no state of a module: it holds no object")
-    return found
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no state of a module, or it is cut off: {error}") from error

@@ -63,10 +63,40 @@ def test_a_state_is_saved_and_loaded_whole_or_not_at_all(tmp_path: Path) -> None
         with pytest.raises(UsageError, match=message):
             other.load(state)
         assert other.state() == old
-    (tmp_path / "broken.json").write_text("[1]")
-    for name in ("broken.json", "none.json"):
-        with pytest.raises(UsageError, match=name):
-            other.load(tmp_path / name)
+    whole = (tmp_path / "state.json").read_bytes()
+    files = {
+        "holds no object": b"[1]",
+        "cut off: Expecting ':' delimiter": whole[:40],
+        "cut off: Expecting value": b"",
+        "cut off: .utf-8. codec": b"{\xff}",
+        "cut off: maximum recursion": b"[" * 100_000,
+    }
+    for message, content in files.items():
+        (tmp_path / "broken.json").write_bytes(content)
+        with pytest.raises(UsageError, match=rf"broken\.json is no state of a module.*{message}"):
+            other.load(tmp_path / "broken.json")
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        other.load(tmp_path)
+    with pytest.raises(UsageError, match=r"no file .*none\.json"):
+        other.load(tmp_path / "none.json")
+    assert other.state() == old
+
+
+def test_a_state_that_cannot_be_written_whole_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, module = tmp_path / "state.json", Chained(ScriptedEngine())
+    module.save(file)
+    old = file.read_bytes()
+    module.style.value = "long"
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UsageError, match=r"state\.json cannot be written: No space left"):
+        module.save(file)
+    assert (file.read_bytes(), [*tmp_path.iterdir()]) == (old, [file])
 
 
 async def test_gradients_reach_the_parameters_of_inner_modules(
