@@ -13,6 +13,7 @@ from refiner.domain.calls import Role
 from refiner.domain.run import Verdict
 from refiner.prompts import Prompts, fill
 
+_FLAWLESS = "Verdict: correct, change nothing"
 _VERDICT = re.compile(r"verdict\W{0,6}(correct|flawed|incorrect|wrong)\b", re.IGNORECASE)
 _CORRECT = re.compile(r"(?:(\bnot|n['’]t)\s+(?:\w+\s+)?)?\bcorrect,? change nothing\b", re.IGNORECASE)
 
@@ -26,6 +27,11 @@ def verdict(critique: str) -> Verdict:
         return Verdict.CORRECT if found[-1].lower() == "correct" else Verdict.FLAWED
     denied = _CORRECT.findall(critique)
     return Verdict.CORRECT if denied and not denied[-1] else Verdict.FLAWED
+
+
+def flawless(said: str, score: float | None = None) -> Variable:
+    """An evaluation that finds nothing to change, and so brings nobody feedback."""
+    return Variable(f"{said}\n{_FLAWLESS}", "evaluation", score=score)
 
 
 @dataclass(frozen=True)
@@ -127,8 +133,7 @@ class CheckerLoss:
         variables("sources", variable)
         check = self.checker(variable.value)
         arguments.checked(isinstance(check, Check), "what checker came to", check, "a function to a Check")
-        word = "correct, change nothing" if check.passed else "flawed"
-        value = f"{check.message}\nVerdict: {word}"
+        value = f"{check.message}\n{_FLAWLESS if check.passed else 'Verdict: flawed'}"
         made = Variable(value, "result of the check", sources=(variable,), operation=self, score=check.score)
         return made, check
 

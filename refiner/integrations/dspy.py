@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from refiner.app.plan import plan_of
 from refiner.app.world import opened
-from refiner.autograd.losses import TextLoss
+from refiner.autograd.losses import TextLoss, flawless
 from refiner.autograd.optimizer import TextualGradientDescent
 from refiner.autograd.prompt import Section
 from refiner.autograd.variable import Variable
@@ -178,7 +178,7 @@ class Refined(dspy.Module):  # type: ignore[misc]
         async def loss(iteration: int) -> Variable:
             score = optimizer.validated or 0.0
             if score >= self.threshold:
-                return Variable("The reward is reached.\nVerdict: correct, change nothing", "evaluation", score=score)
+                return flawless("the reward is reached", score)
             # The same prompt again would bring the same reply: after a rejected update, look from another side.
             temperature = EXPLORING if seen[-1:] == [answer.value] else 0.0
             seen.append(answer.value)

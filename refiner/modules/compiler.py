@@ -8,7 +8,7 @@ from random import Random
 from refiner.autograd import arguments
 from refiner.autograd.concurrent import batch, scope
 from refiner.autograd.constraints import Constraint
-from refiner.autograd.losses import Check, CheckerLoss
+from refiner.autograd.losses import Check, CheckerLoss, flawless
 from refiner.autograd.operations import total
 from refiner.autograd.optimizer import TextualGradientDescent
 from refiner.autograd.prompt import Engine
@@ -21,7 +21,7 @@ from refiner.modules.module import Module, State
 from refiner.policies.language import parse
 from refiner.policies.policy import Policy
 from refiner.run.ledger import ExhaustedError
-from refiner.strategies.descent import Record, descend
+from refiner.strategies.descent import Record, batches, descend
 
 Metric = Callable[[str, Example], float | Check]
 """How good an answer to an example is, 1 when it is right; the message of a Check is what feedback is made from."""
@@ -134,14 +134,14 @@ class Compiler:
         parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         if not parameters:
             return Stop(StopReason.CONVERGED, "no parameter of the module may change")
-        order = _rounds(train, self.batch, self.seed)
+        order = batches(train, self.batch, self.seed)
 
         async def loss(_iteration: int) -> Variable:
             for _ in range(0, len(train), self.batch):
                 tried = await self._tried(module, next(order))
                 if wrong := [_loss(output, check) for output, check in tried if not check.passed]:
                     return total(wrong)
-            return Variable("No example is wrong.\nVerdict: correct, change nothing", "evaluation")
+            return flawless("no example is wrong")
 
         async def validated() -> float:
             score = await self.score(module, validation)
@@ -253,11 +253,3 @@ class _Counted:
 
 def _loss(output: Variable, check: Check) -> Variable:
     return CheckerLoss(lambda _text: check)(output)[0]
-
-
-def _rounds(examples: Sequence[Example], size: int, seed: int) -> Iterator[Sequence[Example]]:
-    """Batches without end: all examples once, in an order by the seed, then all again in another."""
-    chance = Random(seed)  # noqa: S311 - a choice, no secret
-    while True:
-        mixed = chance.sample(examples, len(examples))
-        yield from (mixed[start : start + size] for start in range(0, len(mixed), size))

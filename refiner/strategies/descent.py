@@ -1,8 +1,11 @@
 """Textual gradient descent as a loop: loss, backward, step, until a policy says stop."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count, islice
+from random import Random
+from typing import TypeVar
 
 from refiner.autograd import arguments
 from refiner.autograd.backward import Reduction, backward
@@ -18,6 +21,7 @@ from refiner.domain.run import Phase, Stop, StopReason, Verdict
 from refiner.domain.state import RunState, apply
 from refiner.policies.language import parse
 
+T = TypeVar("T")
 Loss = Callable[[int], Awaitable[Variable]]
 """The loss of an iteration, counted from 0: the graph, built anew from the parameters as they are then."""
 
@@ -87,6 +91,14 @@ async def descend(
         await told.event(Evaluation(0, told.current, Verdict.FLAWED, "", score, iteration=len(updates)))
     await told.event(ChainStopped(0, len(updates), stop))
     return Descent(stop, tuple(updates), made, told.state)
+
+
+def batches(examples: Sequence[T], size: int, seed: int, epochs: int | None = None) -> Iterator[Sequence[T]]:
+    """All examples once an epoch, each time in another order; without a number of epochs it has no end."""
+    for epoch in islice(count(), epochs):
+        order = [*examples]
+        Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311 - a choice, no secret
+        yield from (order[start : start + size] for start in range(0, len(order), size))
 
 
 @dataclass(slots=True)

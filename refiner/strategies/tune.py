@@ -1,11 +1,9 @@
 """`tune`: textual gradient descent on a prompt, from examples with right answers (2406.07496, section 3.3)."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from random import Random
 
 from refiner.autograd.concurrent import batch, scope
-from refiner.autograd.losses import Check, CheckerLoss
+from refiner.autograd.losses import Check, CheckerLoss, flawless
 from refiner.autograd.operations import ModelCall, total
 from refiner.autograd.optimizer import TextualGradientDescent
 from refiner.autograd.variable import Variable
@@ -13,11 +11,11 @@ from refiner.domain.code import Case, Execution, Outcome
 from refiner.domain.events import Event, Executed
 from refiner.domain.run import Stop
 from refiner.domain.task import Task
-from refiner.domain.tuning import Example, Tuning
+from refiner.domain.tuning import Example
 from refiner.prompts import Prompts
 from refiner.run.context import RunContext
 from refiner.run.engines import RunEngine
-from refiner.strategies.descent import descend
+from refiner.strategies.descent import batches, descend
 from refiner.verify.equal import same_async
 from refiner.verify.read import read
 
@@ -28,8 +26,6 @@ ROLE = (
 GENERAL = "It instructs for every question of this kind: those above are examples, and their answers no part of it."
 TEST = "test"
 """What the executions of the prompts on the test set are against."""
-
-_DONE = "every example that is left is answered right\nVerdict: correct, change nothing"
 
 
 async def tune(context: RunContext, prompts: Prompts) -> Stop:
@@ -42,7 +38,7 @@ async def tune(context: RunContext, prompts: Prompts) -> Stop:
     engine = RunEngine(context)
     prompt = Variable(context.plan.task.text, ROLE)
     asked = _Asked(ModelCall(engine, prompt, prompts=prompts))
-    batches = _batches(tuning, context.plan.seed)
+    left = batches(tuning.train, tuning.batch, context.plan.seed, tuning.epochs)
 
     async def validation() -> float:
         with scope("validation"):
@@ -50,11 +46,11 @@ async def tune(context: RunContext, prompts: Prompts) -> Stop:
         return sum(case.outcome is Outcome.PASSED for case in found) / len(found)
 
     async def loss(_: int) -> Variable:
-        for examples in batches:
+        for examples in left:
             losses = [one for one in await batch(asked.loss, examples) if one is not None]
             if losses:
                 return total(losses)
-        return Variable(_DONE, "evaluation")
+        return flawless("every example that is left is answered right")
 
     async def test(index: int) -> Execution:
         with scope(str(index)), scope(TEST):
@@ -104,12 +100,3 @@ class _Asked:
         reply = await self.call(query)
         found = read(reply.value, Task(example.question, example.kind, example.options))
         return reply, found, found is not None and await same_async(found, example.answer, example.kind)
-
-
-def _batches(tuning: Tuning, seed: int) -> Iterator[Sequence[Example]]:
-    """All examples once an epoch, each time in another order."""
-    for epoch in range(tuning.epochs):
-        order = [*tuning.train]
-        Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311
-        for start in range(0, len(order), tuning.batch):
-            yield order[start : start + tuning.batch]
