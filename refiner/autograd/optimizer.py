@@ -1,8 +1,9 @@
 """Textual gradient descent: a variable is rewritten from the feedback that it has gathered."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 
 from refiner.autograd import arguments
 from refiner.autograd.concurrent import gather
@@ -136,13 +137,18 @@ class TextualGradientDescent:
 
     def prompt(self, variable: Variable) -> Prompt:
         """What a model is asked for the next value of a variable; the variable itself is always shown whole."""
-        context = dict.fromkeys(section for feedback in variable.gradients for section in feedback.context)
-        if not any(section.text == variable.value for section in context):
-            context[Section("candidate", variable.value)] = None
-        evaluations = {section.text for section in context if not section.whole}
-        said = [feedback.text for feedback in variable.gradients if feedback.text not in evaluations]
+        heard = variable.heard
+        alike = takewhile(lambda parts: len(set(parts)) == 1, zip(*(one.context for one in heard), strict=False))
+        context = [part for part, *_ in alike]
+        shared = len(context)
+        if not any(part.text == variable.value for one in heard for part in one.context):
+            context.append(Section("candidate", variable.value))
+        cases: dict[tuple[Section, ...], list[str]] = {}
+        for one in heard:
+            said = cases.setdefault(one.context[shared:], [])
+            if not any(part.text == one.text for part in one.context if not part.whole):
+                said.append(one.text)
         extra = {
-            "feedback": said,
             "earlier_values": self._values.get(id(variable), [])[-self.momentum :] if self.momentum else [],
             "earlier_feedback": self._feedback.get(id(variable), [])[-self.memory :] if self.memory else [],
             "constraints": [str(constraint) for constraint in self.constraints],
@@ -156,7 +162,8 @@ class TextualGradientDescent:
             if texts
         )
         instruction = fill(self.prompts["update"], role=variable.role)
-        return Prompt(self.prompts["system"], (*context, *sections), instruction, shared=len(context))
+        shown = (*context, *_shown(cases), *sections)
+        return Prompt(self.prompts["system"], shown, instruction, shared=len(context))
 
     async def _rewrite(self, variable: Variable, place: str) -> Update:
         prompt, old = self.prompt(variable), variable.value
@@ -196,6 +203,16 @@ class TextualGradientDescent:
         sections = (old, *((rules,) if self.constraints else ()), said)
         text = fill(self.prompts["again"], role=update.variable.role, reason=update.reason)
         return Prompt(self.prompts["system"], sections, text, shared=0)
+
+
+def _shown(cases: Mapping[tuple[Section, ...], Sequence[str]]) -> Iterator[Section]:
+    """What each case consists of, and the feedback on it below."""
+    for number, (context, said) in enumerate(cases.items(), 1):
+        if len(cases) > 1:
+            yield Section("", f"Case {number} of {len(cases)}:")
+        yield from context
+        if said:
+            yield Section("feedback", "\n\n".join(said), whole=False)
 
 
 async def _measured(validation: Validation) -> float:

@@ -67,10 +67,16 @@ class Variable:
             self.requires_grad = False
 
     @property
-    def gradients(self) -> tuple[Feedback, ...]:
-        """The feedback gathered so far: in the order of the graph, whoever came first, each text once."""
+    def heard(self) -> tuple[Feedback, ...]:
+        """The feedback gathered so far, in the order of the graph, whoever came first; the same words on something else
+        are another piece of it."""
         ordered = (self._feedback[key] for key in sorted(self._feedback))
-        return tuple({feedback.text: feedback for feedback in ordered if feedback.text}.values())
+        return tuple({(one.text, one.context): one for one in ordered if one.text}.values())
+
+    @property
+    def gradients(self) -> tuple[Feedback, ...]:
+        """The feedback gathered so far, each text once."""
+        return tuple({feedback.text: feedback for feedback in self.heard}.values())
 
     @property
     def walks(self) -> int:

@@ -1,9 +1,12 @@
 """Textual gradient descent: what reaches the prompt, and what a reply may do to a variable."""
 
+import re
+
 import pytest
 
 from refiner.autograd.backward import backward
-from refiner.autograd.losses import TextLoss, verdict
+from refiner.autograd.losses import Check, CheckerLoss, TextLoss, verdict
+from refiner.autograd.operations import ModelCall, total
 from refiner.autograd.optimizer import TextualGradientDescent, Update
 from refiner.autograd.variable import Feedback, Variable
 from refiner.domain.calls import Finish, Role
@@ -101,6 +104,25 @@ async def test_each_gradient_is_shown_once_and_in_order() -> None:
     text = optimizer.prompt(optimizer.parameters[0]).messages[-1].text
     assert text.count("bbb") == text.count("aaa") == 1
     assert text.index("bbb") < text.index("aaa")
+
+
+@pytest.mark.parametrize("said", ["count to {}", "count one by one"])
+async def test_each_case_of_a_batch_is_shown_whole_with_its_feedback(said: str) -> None:
+    def model(text: str, role: Role) -> str:
+        return said.format(text[text.index(" apples") - 1]) if role is Role.GRADIENT else "Answer: 0"
+
+    engine, system = ScriptedEngine(model), Variable("You count.", "system prompt")
+    asked = [Variable(f"{number} apples?", "question", requires_grad=False) for number in range(3)]
+    replies = [await ModelCall(engine, system)(question) for question in asked]
+    losses = [CheckerLoss(lambda _: Check(False, 0.0, "wrong"))(reply)[0] for reply in replies]
+    await backward(total(losses), engine)
+    prompt = TextualGradientDescent([system], engine).prompt(system)
+    text = prompt.messages[-1].text
+    head, *cases = re.split(r"Case \d of 3:\n\n", text)
+    assert (head, prompt.shared) == ("<system_prompt>\nYou count.\n</system_prompt>\n\n", 1)
+    shown = [re.findall(r"<(?:input|response|feedback)>\n(.*?)\n<", case) for case in cases]
+    # The walk begins at the end of the graph.
+    assert shown == [[f"{number} apples?", "Answer: 0", said.format(number)] for number in (2, 1, 0)]
 
 
 async def test_a_variable_without_gradients_is_left_alone() -> None:
