@@ -47,14 +47,13 @@ class Compiled:
 class Compiler:
     """Optimises a module's parameters, in place, by examples: first its instructions, by textual gradients of what is
     wrong in a batch, a step that makes the validation score fall being taken back; then its demonstrations, out of the
-    module's own right answers (bootstrapping, 2310.03714) and, for a lone Ask, the wanted ones, a set of them kept only
-    if it scores higher.
+    module's own right answers (bootstrapping, 2310.03714) and, for a lone Ask, the wanted ones. Only what scores higher
+    replaces anything in the end.
 
-    engine: makes the gradients and the updates. until: the policy of the descent. batch: wrong answers that a step
-    learns from. demonstrations: the most that are shown, candidates: how many sets of them are tried. calls: how many
-    may be made in all, by `engine` and by the `engine` of each module; what is the best when
-    they are spent stays. seed: of every choice. record hears the events of
-    the descent.
+    engine: makes the gradients and the updates. until: the policy of the descent. batch: examples that a step asks, to
+    learn from the wrong answers. demonstrations: the most that are shown, candidates: how many sets of them are tried.
+    calls: how many may be made in all, by `engine` and by the `engine` of each module; what is the best when they are
+    spent stays. seed: of every choice. record hears the events of the descent.
     """
 
     engine: Engine
@@ -101,6 +100,7 @@ class Compiler:
             best = _Best(before, module.state())
             try:
                 stop = await self._instruct(module, train, validation, meter, best)
+                module.load(best.state)
                 await self._demonstrate(module, train, validation, best)
             except ExhaustedError as error:
                 stop = error.stop
@@ -176,20 +176,20 @@ class Compiler:
                 ask.show([one for show in drawn for one in show[id(ask)]][: self.demonstrations])
             with scope(f"demonstrations{number}"):
                 score = await self.score(module, validation)
-            if score > best.score:
-                best.keep(score, module, len(drawn))
+            best.keep(score, module, len(drawn))
 
 
 @dataclass(slots=True)
 class _Best:
-    """The best that validation has seen of a module; of equals the later one, as with the optimizer."""
+    """The best that validation has seen of a module; of equals the earliest, though the descent goes on from a later
+    one: what is no better is longer for nothing, as a rule."""
 
     score: float
     state: State
     shown: int = 0
 
     def keep(self, score: float, module: Module, shown: int = 0) -> None:
-        if score >= self.score:
+        if score > self.score:
             self.score, self.state, self.shown = score, module.state(), shown
 
 

@@ -160,7 +160,7 @@ async def compiled(**options: object) -> tuple[Ask, Compiled, ScriptedEngine]:
 async def test_compiling_learns_instructions_and_then_demonstrations() -> None:
     module, found, engine = await compiled(until="iterations:2", demonstrations=2)
     assert (found.before, found.after, found.shown) == (0.25, 1.0, 2)
-    assert module.instruction.value == "Add numbers up to 7."
+    assert module.instruction.value == "Add numbers up to 5."
     assert module.demonstrations.value.count("the reply is") == 2
     assert (found.stop.reason, found.calls) == (StopReason.ITERATIONS, len(engine.prompts))
     assert module.engine is engine
@@ -171,7 +171,7 @@ async def test_compiling_learns_instructions_and_then_demonstrations() -> None:
     assert other.demonstrations.value != module.demonstrations.value
     assert seeded.asked(Role.GRADIENT)[0] != engine.asked(Role.GRADIENT)[0]
     alone, without, _ = await compiled(until="iterations:2", demonstrations=0)
-    assert (alone.instruction.value, without.after) == ("Add numbers up to 7.", 0.5)
+    assert (alone.instruction.value, without.after) == ("Add numbers up to 5.", 0.5)
 
 
 async def test_what_makes_validation_fall_is_taken_back() -> None:
@@ -185,6 +185,17 @@ async def test_what_makes_validation_fall_is_taken_back() -> None:
     found = await Compiler(engine, right).compile(module, sums(1, 2, 7, 8), sums(3, 9))
     assert found.before == found.after > 0
     assert (module.instruction.value, module.demonstrations.value, found.shown) == ("Add numbers up to 3.", "", 0)
+
+
+async def test_what_is_no_better_is_gone_on_from_but_replaces_nothing() -> None:
+    """Numbers up to 5 and up to 7 answer what 3 answers of the validation; 9 is better."""
+    for steps, instruction in ((2, "Add numbers up to 3."), (3, "Add numbers up to 9.")):
+        engine = ScriptedEngine(adding)
+        module = Ask(engine, "Add numbers up to 3.")
+        compiler = Compiler(engine, right, f"iterations:{steps}", demonstrations=0)
+        found = await compiler.compile(module, sums(1, 4, 6, 8, 12), sums(2, 9))
+        assert module.instruction.value == instruction
+        assert found.after - found.before == (0.5 if steps == 3 else 0.0)
 
 
 @pytest.mark.parametrize("calls", [4, 9, 12, 20, 30])
