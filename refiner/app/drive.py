@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from refiner.app.plan import plan_of
+from refiner.app.steered import steered
 from refiner.app.world import opened
 from refiner.autograd import arguments
 from refiner.config.sources import load
@@ -18,7 +19,7 @@ from refiner.run.context import RunContext
 from refiner.run.engines import RunEngine
 from refiner.run.journal import Listener
 from refiner.strategies import Strategy
-from refiner.strategies.drive import connect_all, create, resume_run
+from refiner.strategies.drive import connect_all, create
 
 NAME = "descent"
 
@@ -60,5 +61,5 @@ async def drive(
             plan = replace(plan, strategy=NAME, models=replace(plan.models, updater=updater))
             await connect_all(world, plan)
             run = await create(world, plan)
-        state = await resume_run(world, run, listener, streams=listener is not None, own=strategy)
+        state = await steered(world, run, listener, strategy)
         return result_of(run, state)
