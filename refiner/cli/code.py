@@ -38,7 +38,7 @@ class Target:
         if (self.in_place or self.patch) and (self.source is None or not self.source.path.is_file()):
             raise UsageError(f"{'-i' if self.in_place else '--patch'} needs a file of code as its input")
         if self.in_place and (self.file or self.patch):
-            raise UsageError("-i writes the file itself: leave -o and --patch out")
+            raise UsageError(f"-i writes the file itself: leave {'-o' if self.file else '--patch'} out")
         if self.file:
             check_writable(self.file)
         if self.in_place and self.source:

@@ -82,6 +82,8 @@ def tune(
         said = {"data": data, "split": split, "map": mapped, "in_place": in_place, "dry_run": dry_run, **flags}
         given = ["PROMPT_FILE"] * (prompt is not None)
         given += [f"--{name.replace('_', '-')}" for name, value in said.items() if value not in (None, (), False)]
+        if given == ["--in-place"]:
+            raise UsageError("--resume takes no -i, for the run does not know the file: -o writes it")
         if given:
             raise UsageError(f"--resume takes no {given[0]}: the run has its own")
         return in_loop(partial(_resumed, context, resume, Target(file=file), jsonl=jsonl, tui=tui))

@@ -100,7 +100,9 @@ def test_after_a_kill_nothing_is_bought_again(tuned: Program, scripted: Scripted
         ((*WORDS, "--split", "9,9,9"), "too few for 9, 9 and 9"),
         (("tune", "prompt.txt", "--data", "code.jsonl"), "is about a program"),
         (("tune", "Be brief.", "--data", "sums.jsonl", "-i"), "-i needs a file with the prompt"),
+        ((*WORDS, "-o", "new.txt", "-i"), "-i writes the file itself: leave -o out"),
         (("tune", "--resume", "@", "--data", "sums.jsonl"), "--resume takes no --data"),
+        (("tune", "--resume", "@", "-i"), "-o writes it"),
         (("solve", "Who?", "-s", "tune"), "refiner tune PROMPT_FILE"),
     ],
 )
