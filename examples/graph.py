@@ -12,9 +12,10 @@ async def main() -> None:
         optimizer = refiner.TextualGradientDescent([slogan], engine, constraints=["at most ten words"])
         evaluation = await loss(slogan)
         await refiner.backward(evaluation, engine)
-        (update,) = await optimizer.step()
-        print(f"critique: {evaluation.value}\nbefore:   {update.old}\nafter:    {slogan.value}")
-        print(f"problem:  {update.problem}, tokens: {engine.usage.tokens}")
+        print(f"critique: {evaluation.value}\nbefore:   {slogan.value}")
+        for update in await optimizer.step():
+            print(f"after:    {slogan.value}\nproblem:  {update.problem}")
+        print(f"tokens:   {engine.usage.tokens}")
 
 
 asyncio.run(main())

@@ -28,6 +28,8 @@ def replies(example: str) -> Script:
             return lambda _: "<improved>CC(=O)Oc1ccccc1C(=O)O</improved>"
         case "plans":
             return updates("4 17 17 17 4 17 17 17", "Beams 0 and 4 are too strong, the others too weak.")
+        case "graph":
+            return lambda _: ""  # nothing was said, so nothing is heard
         case "optimize_prompt":
             return counting
         case _:
