@@ -49,7 +49,7 @@ async def drive(
         arguments.checked(isinstance(stop, Stop), "what descent came to", stop, "why it stopped, such as `found.stop`")
         return stop
 
-    strategy = Strategy(driven, "a descent of one's own", 1, 0, until="", voters="finals")
+    strategy = Strategy(driven, "a descent of one's own", 1, 0, until="", voters="nobody")
     async with opened(loaded.settings, loaded.paths) as world:
         if resume:
             run = await world.store.find(resume)

@@ -70,6 +70,7 @@ async def test_it_is_paused_gone_on_with_and_stopped_from_another_process(refine
     (result,) = results
     assert (result.stop.reason, result.answer, len(scripted.asked)) == ("signal", "Walk on clouds.", 4)
     assert result.stop.detail.startswith("stop: asked for by ")
+    assert result.votes is None
 
 
 async def test_one_that_says_not_why_it_stopped_has_failed_and_keeps_its_best(
