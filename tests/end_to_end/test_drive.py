@@ -1,8 +1,10 @@
 """`refiner.drive`: a descent of one's own hears other processes, and says what is wrong with it."""
 
 import queue
+import re
 import threading
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,6 +17,7 @@ from tests.end_to_end.program import PATIENCE, Program
 from tests.scripted import Asked, Scripted
 
 pytestmark = pytest.mark.anyio
+PAGE = Path(__file__).parents[2] / "docs" / "tune.md"
 SLOGANS = ("Walk on air.", "Walk on clouds.", "Walk.")
 
 
@@ -89,3 +92,16 @@ async def test_one_that_says_not_why_it_stopped_has_failed_and_keeps_its_best(
             await library.drive(wrong, "We sell shoes.")
     shown = await anyio.to_thread.run_sync(partial(refiner, "run", "list", "--json"))
     assert [run["status"] for run in shown.json] == ["failed", "failed"]
+
+
+def test_the_program_of_the_page_runs_as_it_stands(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REFINER_MODEL", "openai:gpt-4o-mini")
+    scripted.script = lambda asked: (
+        "<improved>Walk.</improved>" if "Improve the" in asked.last else "Fine.\nVerdict: correct"
+    )
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    exec(compile(program, str(PAGE), "exec"), {})
+    assert capsys.readouterr().out.startswith("We sell shoes. ")
+    assert [asked.body["model"] for asked in scripted.asked] == ["gpt-4o"]
