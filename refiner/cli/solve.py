@@ -268,7 +268,7 @@ async def driven(context: Context, world: "World", run: str, tell: "Tell", *, js
         async with stage.shown(context) if stage else nullcontext():
             await steered(world.store, run, drive, told)
     except RefinerError as error:
-        if error.exit_code == 8:
+        if error.exit_code == 8 or error.run is None:  # it was never driven
             raise
         failure = error
     except AbortedError as aborted:

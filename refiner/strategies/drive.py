@@ -79,7 +79,9 @@ async def resume_run(
         raise UsageError(f"run {run} was never started")
     strategy = STRATEGIES.get(plan.strategy, own)
     if strategy is None:
-        raise UsageError(f"run {run} is no solving but a {plan.strategy}: the command that began it goes on with it")
+        raise UsageError(
+            f"run {run} is no solving but a {plan.strategy}: the command that began it, or the program, goes on with it"
+        )
     if own and strategy is not own:
         raise UsageError(f"run {run} is no descent of one's own: `refiner run resume {run}` goes on with it")
     if journal.state.status != "running" or len(journal.state.chains) or journal.state.under_way:

@@ -92,6 +92,7 @@ async def test_one_that_says_not_why_it_stopped_has_failed_and_keeps_its_best(
             await library.drive(wrong, "We sell shoes.")
     shown = await anyio.to_thread.run_sync(partial(refiner, "run", "list", "--json"))
     assert [run["status"] for run in shown.json] == ["failed", "failed"]
+    assert "began it, or the program, goes on" in refiner("run", "resume", "@").error
 
 
 def test_the_program_of_the_page_runs_as_it_stands(
