@@ -122,9 +122,9 @@ class Compiler:
 
     def _check(self, answer: str, example: Example) -> Check:
         found = self.metric(answer, example)
+        arguments.number("metric", found.score if isinstance(found, Check) else found)
         if isinstance(found, Check):
             return found
-        arguments.number("metric", found)
         said = f"For the input\n{example.input}\nthe answer should be\n{example.answer}\nThis one scores {found:g}."
         return Check(found >= 1, found, said)
 

@@ -94,7 +94,8 @@ async def test_or_where_it_is_used(awaited: Callable[[], Any], said: str) -> Non
     assert not ENGINE.prompts
 
 
-async def test_a_metric_without_a_number_is_told_once_it_has_answered() -> None:
+@pytest.mark.parametrize("found", [None, Check(True, None, "")])
+async def test_a_metric_without_a_number_is_told_once_it_has_answered(found: Any) -> None:
     module, examples = Ask(ScriptedEngine(), "Sort it."), [Example("a", "b"), Example("c", "d")]
     with pytest.raises(UsageError, match=re.escape("what metric came to is None: give a function to a number")):
-        await Compiler(module.engine, lambda _answer, _example: None).compile(module, examples)
+        await Compiler(module.engine, lambda _answer, _example: found).compile(module, examples)
