@@ -7,7 +7,15 @@ from refiner.domain.evals import Answered, EvalRow, ItemRow, Mark, Results, Sitt
 from refiner.domain.task import Kind
 
 MOMENT = datetime(2026, 11, 28, 12, tzinfo=UTC)
-OPTIONS = {"strategy": "textgrad", "model": "openai:gpt", "control": True, "replicates": 1, "vote": "own"}
+OPTIONS = {
+    "strategy": "textgrad",
+    "model": "openai:gpt",
+    "control": True,
+    "replicates": 1,
+    "vote": "own",
+    "wanted": {"datasets": ["/home/somebody/mmlu.csv"], "sample": 5, "ids": []},
+    "settings": {"strategy": "textgrad", "seed": 1, "until": "calls:6", "base_url": "http://somewhere", "target": None},
+}
 
 
 def sitting(letters: str, *, chains: bool = False, run: str | None = None) -> Sitting:

@@ -5,16 +5,21 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from refiner.config.settings import Settings
 from refiner.domain.evals import EvalRow, Results, sets
 from refiner.evals.answers import Answer
 from refiner.evals.figures import SCHEMA, Figures, figures
 from refiner.evals.flips import Cause
+from refiner.evals.options import PLANNED
 from refiner.evals.reading import CONTROLS, answers
 
 REFINED = "refined"
 CAUSES: Mapping[Cause, str] = MappingProxyType(
     {"update": "update", "selection": "choice of the answer", "rejected": "update held back"}
 )
+
+_ELSEWHERE = frozenset(("base_url", "concurrency", "datasets", "policies", "strategy"))
+"""Settings that a report says elsewhere, or that are nobody else's business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,15 @@ class Report:
     @property
     def title(self) -> str:
         return f"{self.eval.strategy} on {sets(self.eval.datasets)}"
+
+    @property
+    def told(self) -> str:
+        """What the eval was told besides: items, settings that are not the default, and limits, by their names."""
+        options, usual = self.eval.options, Settings().model_dump(mode="json", include=PLANNED)
+        settings = {name: one for name, one in options.get("settings", {}).items() if one != usual.get(name)}
+        said = {**options.get("wanted", {}), **settings, **options.get("limits", {})}
+        shown = {name: one for name, one in said.items() if one and name not in _ELSEWHERE}
+        return ", ".join(f"{name.replace('_', ' ')} {one}" for name, one in shown.items())
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ def html(report: Report, states: Mapping[str, RunState]) -> str:
         eval=report.eval,
         title=report.title,
         begun=f"{report.eval.created_at:%Y-%m-%d %H:%M} UTC",
+        told=report.told,
         notes=report.notes,
         figures=report.figures,
         plots={title: Markup(svg) for title, svg in plots(report.figures).items()},  # noqa: S704 - made here

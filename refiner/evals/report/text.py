@@ -21,7 +21,8 @@ def markdown(report: Report) -> str:
     """The figures as Markdown."""
     found, row = report.figures, report.eval
     replicates = f" × {found.replicates} replicates" if found.replicates > 1 else ""
-    said = [f"### {_cell(report.title)}", f"{row.id}: {_cell(row.model)}, {found.items} items{replicates}"]
+    settings = f" ({_cell(report.told)})" if report.told else ""
+    said = [f"### {_cell(report.title)}", f"{row.id}: {_cell(row.model)}, {found.items} items{replicates}{settings}"]
     said += [f"> {_cell(note)}" for note in report.notes]
     said.append(table(ARMS, [arm_row(arm) for arm in found.arms]))
     if found.comparisons:
