@@ -64,9 +64,12 @@ def terminal(place: Path, environ: Mapping[str, str], *command: str) -> Iterator
         shown._tmux("new", "-d", *around, "--", *command, ";", "pipe-pane", f"exec cat > {pipe}")
         yield shown
     finally:
-        dead, pid = shown._tmux("display", "-p", "#{pane_dead} #{pane_pid}").split()
-        if dead == "0":
-            os.kill(int(pid), signal.SIGTERM)
-            shown.ended()
-        shown._tmux("kill-server")
-        os.close(news)
+        try:
+            dead, pid = shown._tmux("display", "-p", "#{pane_dead} #{pane_pid}").split()
+            if dead == "0":
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGTERM)
+                shown.ended()
+        finally:
+            shown._tmux("kill-server")
+            os.close(news)
