@@ -26,7 +26,11 @@ WAITS = "the next critique waits"
 def local(refiner: Program) -> Program:
     """The program on the embedded model, which goes a second after its last user."""
     return refiner.under(
-        REFINER_MODEL="local", REFINER_LOCAL__KEEP_ALIVE="1s", REFINER_TUI__HOLD="600", HOME=str(Path.home())
+        REFINER_MODEL="local",
+        REFINER_LOCAL__THREADS="1",
+        REFINER_LOCAL__KEEP_ALIVE="1s",
+        REFINER_TUI__HOLD="600",
+        HOME=str(Path.home()),
     )
 
 

@@ -31,7 +31,7 @@ def provider(scripted: Scripted) -> dict[str, str]:
 
 def run(home: Path, *command: str) -> str:
     keep = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
-    env = {**keep, "REFINER_HOME": str(home)}
+    env = {**keep, "REFINER_HOME": str(home), "REFINER_LOCAL__THREADS": "1"}  # others take the other cores
     done = subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -16,8 +16,8 @@ import anyio.to_thread
 from refiner.providers.local.settings import LocalSettings
 from refiner.providers.local.sharing import Lease
 
-SMALL = LocalSettings(context=512, parallel=2, keep_alive=0)
-"""Quickly loaded, and ended with its last user."""
+SMALL = LocalSettings(threads=1, context=512, parallel=2, keep_alive=0)
+"""Quickly loaded, and ended with its last user. Threads wait for each other, which takes long beside other tests."""
 
 
 def server_of(path: Path) -> int:
