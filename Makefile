@@ -11,7 +11,7 @@ solve: .venv/local  ## Install with the embedded model, and mend the program in 
 	@echo "the trajectory lies in $$($(BIN)/refiner db path): refiner run log @ shows its calls"
 
 test: .venv/dev check  ## Check types, style and layers, then run every test.
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev .links
 	$(BIN)/ruff check .
@@ -22,7 +22,7 @@ check: .venv/dev .links
 	cd .tree && ../$(BIN)/lint-imports --no-cache --config ../pyproject.toml
 
 check-shared: .venv/dev  ## Check against the shared data sets, where they are.
-	REFINER_SHARED="$${REFINER_SHARED:-../shared}" $(BIN)/python -m pytest tests/shared
+	REFINER_SHARED="$${REFINER_SHARED:-../shared}" $(BIN)/python -m pytest tests/shared --numprocesses 2
 
 bench: .venv/dev  ## Measure what the README quotes.
 	$(BIN)/python -m benchmarks

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anyio
@@ -143,7 +144,13 @@ async def test_an_edited_critique_reaches_the_prompt_that_comes_next(
 
 
 async def test_an_edit_in_a_pause_survives_the_death_of_the_process(scripted: Scripted, tmp_path: Path) -> None:
-    scripted.script = _criticised()
+    paused = Event()
+
+    def critique(_: Asked) -> str:
+        assert paused.wait(60)
+        return f"Say HOW.{FLAWED}"
+
+    scripted.script = by_role(draft="It scatters.", critique=critique, update="<improved>By a law.</improved>")
     async with world_of(scripted, tmp_path) as world:
         live = Live(world, await create(world, plan(QUESTION, strategy="refine", answer_type="text", max_iterations=1)))
         await live.ask("pause")
@@ -153,6 +160,8 @@ async def test_an_edit_in_a_pause_survives_the_death_of_the_process(scripted: Sc
             await live.ask("resume")
             await live.until(Candidate)
             await live.ask("pause")
+            await live.until(Steered, 3)
+            paused.set()
             await live.until(Evaluation)
             await live.ask("edit", Rewrite(0, 0, f"Say WHY.{FLAWED}"))
             await live.until(Steered, 4)
