@@ -11,7 +11,7 @@ solve: .venv/local  ## Install with the embedded model, and mend the program in 
 	@echo "the trajectory lies in $$($(BIN)/refiner db path): refiner run log @ shows its calls"
 
 test: .venv/dev check  ## Check types, style and layers, then run every test.
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev .links
 	$(BIN)/ruff check .

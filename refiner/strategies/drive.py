@@ -84,7 +84,8 @@ async def resume_run(
         )
     if own and strategy is not own:
         raise UsageError(f"run {run} is no descent of one's own: `refiner run resume {run}` goes on with it")
-    if journal.state.status != "running" or len(journal.state.chains) or journal.state.under_way:
+    state = journal.state
+    if state.status != "running" or len(state.chains) or state.under_way or state.usage.calls:
         await journal.record(RunResumed(journal.state.resumptions + 1))
         await journal.book_interrupted()
     try:

@@ -15,7 +15,7 @@ from tests.end_to_end.model import phase
 from tests.end_to_end.program import Process, Program
 from tests.scripted import Asked, Scripted
 
-KILLS, ENOUGH, LIVE = int(os.environ.get("REFINER_KILLS", "12")), 6, 8
+KILLS, ENOUGH, LIVE = int(os.environ.get("REFINER_KILLS", "8")), 6, 8
 PAD = "It is a text of some length, so that it is no answer that could be voted on. " * 4
 
 

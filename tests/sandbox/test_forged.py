@@ -468,7 +468,7 @@ class T(unittest.TestCase):
 }
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(frames, max_size=8), st.booleans(), st.sampled_from(sorted(SECRET)))
 def test_no_frame_makes_a_pass_or_a_crash(bench: Bench, said: list[bytes], begun: bool, kind: str) -> None:
     frames = [b'A{"v":["t",0,["d","f",["f",1],"C",["k",2]]]}', *said] if begun else list(said)
