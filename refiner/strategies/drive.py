@@ -86,7 +86,7 @@ async def resume_run(
         raise UsageError(f"run {run} is no descent of one's own: `refiner run resume {run}` goes on with it")
     state = journal.state
     if state.status != "running" or len(state.chains) or state.under_way or state.usage.calls:
-        await journal.record(RunResumed(journal.state.resumptions + 1))
+        await journal.record(RunResumed(state.resumptions + 1))
         await journal.book_interrupted()
     try:
         lines = await connect_all(world, plan)
