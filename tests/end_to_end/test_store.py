@@ -75,11 +75,10 @@ def test_a_disk_that_fills_up_in_a_run(refiner: Program, tmp_path: Path, scripte
 
 
 def fill(file: Path) -> None:
-    with file.open("wb") as out:
+    with file.open("wb", buffering=0) as out:
         try:
             while True:
                 out.write(bytes(4096))
-                out.flush()
         except OSError:
             pass
 
