@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from refiner.domain.run import Limits, Plan
 from refiner.domain.task import Kind
 from refiner.evals.datasets.fields import Fields
 from refiner.evals.datasets.item import Item
-from refiner.evals.datasets.load import chosen, items
+from refiner.evals.datasets.load import chosen, distinct, items
 from refiner.evals.running import Conditions
 from refiner.evals.tasks import hidden, task_of_item
 from refiner.evals.waves import ITEMS
@@ -57,7 +56,9 @@ class Wanted:
     def items(self, settings: Settings) -> tuple[Item, ...]:
         """The items, with tests that can be run. Raises UsageError, naming the line of a bad row, and NotFoundError."""
         kind = None if settings.answer_type == "auto" else Kind(settings.answer_type)
-        every = _distinct(chain.from_iterable(_read(name, self.map, kind, settings.datasets) for name in self.datasets))
+        every = distinct(
+            (name, item) for name in self.datasets for item in _read(name, self.map, kind, settings.datasets)
+        )
         found = chosen(every, limit=self.limit, sample=self.sample, seed=settings.seed, ids=self.ids)
         for item in found:
             if item.kind is Kind.CODE:
@@ -122,12 +123,3 @@ def _read(name: str, mapped: str | None, kind: Kind | None, known: Mapping[str, 
     columns = table.model_dump(exclude={"path", "answer_type"}, exclude_none=True)
     own = kind if table.answer_type in (None, "auto") else Kind(table.answer_type)
     return items(str(Path(table.path).expanduser()), Fields.of(columns), own)
-
-
-def _distinct(every: Iterator[Item]) -> Iterator[Item]:
-    seen = set[str]()
-    for item in every:
-        if item.id in seen:
-            raise UsageError(f'two data sets have an item "{item.id}": evaluate one of them at a time')
-        seen.add(item.id)
-        yield item

@@ -11,12 +11,14 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from refiner.config.settings import Settings
 from refiner.domain.errors import NotFoundError, UsageError
 from refiner.domain.task import Kind
 from refiner.evals.datasets.fields import Fields
 from refiner.evals.datasets.item import Item, difference, fingerprint
 from refiner.evals.datasets.load import chosen, items
 from refiner.evals.datasets.named import NAMED
+from refiner.evals.options import Wanted
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "published"
 QUESTIONS = [{"id": f"q{number}", "question": "What is 6*7?", "answer": 42} for number in range(40)]
@@ -156,6 +158,15 @@ def test_kinds_are_guessed_or_told(write: Write) -> None:
     assert [item.answer for item in found] == ["42", "Ada", "2", "A", "B", None]
     assert [item.id for item in found] == list("123456")
     assert read(write(rows[:1]), kind=Kind.TEXT)[0].kind is Kind.TEXT
+
+
+def test_two_sets_with_an_item_of_the_same_id(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+    for name in names:
+        Path(name).write_text('{"id": "q0", "question": "2+2?", "answer": 4}')
+    for datasets in (names, [names[1]] * 2):
+        with pytest.raises(UsageError, match=r'b\.jsonl: an item before it has the id "q0"'):
+            Wanted(tuple(datasets)).items(Settings())
 
 
 @pytest.mark.parametrize(

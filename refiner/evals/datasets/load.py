@@ -34,7 +34,7 @@ def items(source: str, fields: Fields | None = None, kind: Kind | None = None) -
         near = get_close_matches(name, NAMED, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMED)}"
         raise NotFoundError(f'no data set is called "{name}", and no file: {hint}')
-    return _distinct(found)
+    return distinct(found)
 
 
 def _mapped(source: str, every: Iterable[Row], names: Fields) -> Iterator[Row]:
@@ -82,10 +82,11 @@ def _rank(item: Item, seed: int) -> bytes:
     return blake2b(f"{seed}/{item.id}".encode(), digest_size=8).digest()
 
 
-def _distinct(found: Iterable[tuple[str, Item]]) -> Iterator[Item]:
+def distinct(found: Iterable[tuple[str, Item]]) -> Iterator[Item]:
+    """The items. Raises UsageError, naming where it is, for one with the id of another before it."""
     seen = set[str]()
     for where, item in found:
         if item.id in seen:
-            raise UsageError(f'{where}: an item before it has the id "{item.id}"')
+            raise UsageError(f'{where}: an item before it has the id "{item.id}", and ids have to differ')
         seen.add(item.id)
         yield item
