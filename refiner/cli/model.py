@@ -91,7 +91,7 @@ async def _ask(context: Context, name: str, base_url: str | None) -> "Reply":
     from refiner.domain.calls import Message, Request
     from refiner.providers.connect import connect
 
-    settings = context.load({"base_url": base_url}).settings
+    settings = context.load({"base_url": base_url, "model": name}).settings
     provider = await connect(name, settings, context.paths, settings.base_url, None if context.quiet else joining)
     try:
         return await provider.complete(Request((Message("user", ("Reply with the word pong.",)),), 16))

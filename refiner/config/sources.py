@@ -44,7 +44,10 @@ class Loaded:
 
     def for_task(self, keywords: Mapping[str, object]) -> Settings:
         """The settings of a task that sets some of its own. Raises UsageError."""
-        return _settled((*self.layers, _checked(from_keywords(keywords))))
+        own = _checked(from_keywords(keywords))
+        settings = _settled((*self.layers, own))
+        _refuse_unheard(settings, own)
+        return settings
 
 
 def load(
@@ -62,8 +65,8 @@ def load(
     keywords what a call of the library says, config is a file that stands in for the project's and is trusted as the
     user's own choice.
 
-    Raises UsageError for a file that cannot be read, an unknown key, a wrong type, and a project's file that sets
-    what its folder is not trusted with.
+    Raises UsageError for a file that cannot be read, an unknown key, a wrong type, an address that no model is asked
+    at, and a project's file that sets what its folder is not trusted with.
     """
     paths = Paths.find(environ)
     user_file, project_file = user_config(paths), config or project_config(cwd or Path.cwd())
@@ -81,6 +84,7 @@ def load(
             raise UsageError(f"{layer.where(('trusted',))}: trusted can only be set in the user's own file")
     layers = tuple(layer for layer in (user, project, *own) if layer)
     settings = _settled(layers)
+    _refuse_unheard(settings, *own[1:])
     return Loaded(
         settings,
         paths.moved(models=settings.local.models, database=settings.store.url),
@@ -180,3 +184,14 @@ def _refuse_contradictions(settings: Settings) -> None:
     for name, server in settings.servers.items():
         if server.base_url is None:
             raise UsageError(f"servers.{name} has no base_url")
+
+
+def _refuse_unheard(settings: Settings, *arguments: Layer) -> None:
+    """A file's base_url may wait for another model; one that is said along with a task must not go unheard."""
+    models = filter(None, (settings.model, settings.critic_model, settings.updater_model))
+    if any(name.partition(":")[0] not in ("anthropic", "local") for name in models):
+        return
+    if said := next((layer for layer in arguments if "base_url" in layer.values), None):
+        moved = "; providers.anthropic.base_url moves Anthropic's" if settings.model.startswith("anthropic:") else ""
+        where = said.where(("base_url",))
+        raise UsageError(f"{where} is for a model such as openai:NAME, and {settings.model} is asked elsewhere{moved}")

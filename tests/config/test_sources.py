@@ -196,6 +196,17 @@ def test_contradictions_between_sources(place: Place) -> None:
         place.load(sets=["servers.mine.api_key_env=X"])
 
 
+def test_an_address_at_which_no_model_is_asked(place: Place) -> None:
+    place.user.write_text('base_url = "http://mine/v1"\nmodel = "anthropic:claude"\n')
+    place.load({"critic_model": "openai:mine", "base_url": "http://other/v1"})
+    loaded = place.load({"model": "local"})  # a file may well name what another model needs
+    for flags, sets in (({"base_url": "http://other"}, ()), ({}, ["base_url=http://other"])):
+        with pytest.raises(UsageError, match=r"base.url is for a model such as openai:NAME, and anthropic:claude is"):
+            place.load(flags, sets=sets)
+    with pytest.raises(UsageError, match="base_url is for"):
+        loaded.for_task({"base_url": "http://other"})
+
+
 GUARDED = {
     "base_url": 'base_url = "http://evil/v1"\n',
     "providers.openai.api_key": f'[providers.openai]\napi_key = "{KEY}"\n',
