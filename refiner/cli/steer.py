@@ -111,7 +111,7 @@ def watch(context: Context, run: str, timeout: float | None, jsonl: bool) -> int
 
     async def followed(store: "SqlStore") -> int:
         name = await store.find(run)
-        state = await follow(store, name, tell, timeout)
+        state = await follow(store, name, tell, lambda why: context.note(f"{why}; it is waited for"), timeout)
         if state is None:
             context.note(f"run {name} goes on")
             return WAIT_TIMEOUT

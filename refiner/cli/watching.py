@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import anyio
 
+from refiner.domain.errors import StoreError
 from refiner.domain.events import Recorded
 from refiner.domain.state import RunState, apply
 from refiner.store.sql import SqlStore
@@ -16,20 +17,33 @@ POLL = 0.25
 
 
 async def follow(
-    store: SqlStore, run: str, tell: Callable[[Recorded], None], timeout: float | None = None
+    store: SqlStore,
+    run: str,
+    tell: Callable[[Recorded], None],
+    lost: Callable[[str], None],
+    timeout: float | None = None,
 ) -> RunState | None:
     """Tell each event of a run, those of the past first, until nobody drives it any more, nor will from the queue.
 
-    Returns its state then, and None where the timeout (seconds) is over before.
+    lost hears, once each time, why the store cannot be read for a while. Returns the run's state at the end, and None
+    where the timeout (seconds) is over before. Raises StoreError for what does not pass.
     """
-    state, after = RunState(), 0
+    state, after, away = RunState(), 0, False
     with anyio.move_on_after(timeout):
         while True:
-            live = await store.due(run)  # asked first, lest its last events are missed
-            for recorded in await store.events(run, after):
-                state, after = apply(state, recorded), recorded.id
-                tell(recorded)
-            if not live:
-                return state
+            try:
+                live = await store.due(run)  # asked first, lest its last events are missed
+                for recorded in await store.events(run, after):
+                    state, after = apply(state, recorded), recorded.id
+                    tell(recorded)
+                if not live:
+                    return state
+                away = False
+            except StoreError as error:
+                if not error.passing:
+                    raise
+                if not away:
+                    lost(str(error))
+                away = True
             await anyio.sleep(POLL)
     return None
