@@ -12,6 +12,7 @@ from refiner.autograd.concurrent import bare_errors
 from refiner.domain.calls import Usage
 from refiner.domain.errors import AuthError, NotFoundError, RefinerError, StoreError, UsageError
 from refiner.domain.evals import Answered, EvalStatus, Part, Results, Sitting
+from refiner.domain.events import RunResumed
 from refiner.domain.run import Limits, Plan, Stop, StopReason
 from refiner.domain.state import RunState, fold
 from refiner.domain.task import Kind
@@ -202,7 +203,10 @@ class Running:
             return []
         await self._store.claim(run)
         self._held.add(run)
-        return [journal] if journal.state.under_way else []
+        if not journal.state.under_way:
+            return []
+        await journal.record(RunResumed(journal.state.resumptions + 1))
+        return [journal]
 
     def _pending(self) -> Iterator[tuple[int, int]]:
         parts: tuple[Part, ...] = ("refined", "samples") if self._on.control else ("refined",)

@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,15 @@ def test_killed_at_random(seed: int, refiner: Program, scripted: Scripted, sums:
     cut = done.json["usage"]["calls"] - bought.total()
     assert again.total() <= cut <= kills * 3
     assert not bought - requests(scripted)
+    runs = [run for item in shown(refiner, "--items")["answered"] for run in item["runs"].values()]
+    events = refiner("run", "export", *runs).events
+    booked = {(before["run"] == event["run"], before["type"]) for before, event in pairwise(events) if lost(event)}
+    assert (True, "run-resumed") in booked  # and nothing else before, lest the time in between counts as the run's
+    assert booked <= {(True, "run-resumed"), (True, "call-failed")}
+
+
+def lost(event: dict[str, Any]) -> bool:
+    return (event["type"], event.get("error")) == ("call-failed", "interrupted")
 
 
 def test_no_limit_is_passed_by_dying(refiner: Program, scripted: Scripted, sums: str) -> None:
