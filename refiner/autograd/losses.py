@@ -138,7 +138,7 @@ class CheckerLoss:
         return made, check
 
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
-        texts = (output.value, *(feedback.text for feedback in output.gradients))
+        texts = (output.value, *(feedback.text for feedback in output.latest))
         return Feedback("\n\n".join(texts), (Section("candidate", source.value),))
 
 
@@ -170,6 +170,6 @@ class NumericLoss:
     async def gradient(self, output: Variable, source: Variable, engine: Engine, place: str) -> Feedback | None:
         candidate = Section("candidate", source.value)
         if not self.explained:
-            texts = (output.value, *(feedback.text for feedback in output.gradients))
+            texts = (output.value, *(feedback.text for feedback in output.latest))
             return Feedback("\n\n".join(texts), (candidate,))
         return await explained((candidate,), output, source, engine, place, self.prompts)

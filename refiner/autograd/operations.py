@@ -20,9 +20,9 @@ Backward = Callable[[Variable, Variable], str | Awaitable[str | None] | None]
 
 def feedback_section(output: Variable) -> tuple[Section, ...]:
     """What an output has heard itself, as a section that may be cut."""
-    if not output.gradients:
+    if not output.latest:
         return ()
-    return (Section("feedback", "\n\n".join(feedback.text for feedback in output.gradients), whole=False),)
+    return (Section("feedback", "\n\n".join(feedback.text for feedback in output.latest), whole=False),)
 
 
 @dataclass(frozen=True)
@@ -167,10 +167,10 @@ def total(losses: Sequence[Variable]) -> Variable:
 
 
 def _joined(output: Variable) -> Feedback:
-    if not output.gradients:
+    if not output.latest:
         return PASS
-    context = dict.fromkeys(part for feedback in output.gradients for part in feedback.context)
-    return Feedback("\n\n".join(feedback.text for feedback in output.gradients), tuple(context))
+    context = dict.fromkeys(part for feedback in output.latest for part in feedback.context)
+    return Feedback("\n\n".join(feedback.text for feedback in output.latest), tuple(context))
 
 
 async def explained(

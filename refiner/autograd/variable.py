@@ -79,6 +79,11 @@ class Variable:
         return tuple({feedback.text: feedback for feedback in self.heard}.values())
 
     @property
+    def latest(self) -> tuple[Feedback, ...]:
+        """The feedback of the last walk that reached it, each text once: what flows on, since what is older has."""
+        return tuple(self.of_walk(self.walks - 1).values())
+
+    @property
     def walks(self) -> int:
         """How many backward walks its feedback is from."""
         return 1 + max((walk for walk, _, _ in self._feedback), default=-1)
