@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import pytest
 from textual_diff_view import DiffView
 
-from refiner.domain.events import Delta, Heard
-from refiner.domain.run import Stop, StopReason
+from refiner.domain.events import Delta, Evaluation, Gradient, Heard
+from refiner.domain.run import Stop, StopReason, Verdict
 from refiner.domain.run_model import model_of
 from refiner.domain.service import ServiceState
 from refiner.tui.screens.compare import CompareScreen
 from refiner.tui.screens.runs import RunsScreen
 from refiner.tui.widgets.bar import Bar
+from refiner.tui.widgets.graph import Graph
 from tests.tui.snapshots import Pictures, opened, playing, settled
 from tests.tui.told import Story, at_work, mended, mending, plan, rows, voting, writing
 from tests.tui.told_source import told
@@ -50,6 +51,16 @@ async def test_run(state: str, pictures: Pictures) -> None:
     async with playing(source) as pilot:
         screen = await opened(pilot, source, events)
         await pictures.of(pilot, keys, lambda: bool(screen.query(DiffView)) or keys[0] != "1")
+
+
+async def test_a_critique_that_is_itself_the_gradient_is_shown_once() -> None:
+    story = Story().begin(plan("Write a few lines.")).candidate(0, 0, "The sea.").decide(0, 0, "it is the first")
+    story.tell(Evaluation(0, 0, Verdict.FLAWED, "Say more."))
+    for gradient, names in (("Say more.", ["loss and gradient"]), ("Say why.", ["loss", "gradient"])):
+        graph = Graph()
+        graph.show(model_of([*story.events, *Story(first=9).tell(Gradient(0, 0, gradient)).events]))
+        told = [str(leaf.label).partition("  ")[0] for leaf in graph.root.children[0].children]
+        assert told == ["value", *names, "gate"]
 
 
 async def test_a_run_whose_service_is_gone(pictures: Pictures) -> None:

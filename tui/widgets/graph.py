@@ -39,10 +39,13 @@ def _added(above: TreeNode[None], step: Step, number: int, spent: Usage) -> Tree
     score = "" if step.score is None else f"  score {step.score:.2f}"
     label = f"{sign} variable {number}/{step.candidate.index} ({step.candidate.phase}){score}"
     node = above.add(Text(label, "bold"), expand=True)
+    loss = step.evaluation.critique if step.evaluation else ""
+    gradient = step.gradient.text if step.gradient else ""
+    same = loss == gradient
     for name, text in (
         ("value", step.candidate.text),
-        ("loss", step.evaluation.critique if step.evaluation else ""),
-        ("gradient", step.gradient.text if step.gradient else ""),
+        ("loss and gradient" if same else "loss", loss),
+        ("gradient", "" if same else gradient),
         ("gate", step.decision.reason if step.decision else ""),
         ("cost", spent.told),
     ):
