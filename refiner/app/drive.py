@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from refiner.app.plan import plan_of
-from refiner.app.steered import steered
 from refiner.app.world import opened
 from refiner.autograd import arguments
 from refiner.config.sources import load
@@ -18,8 +17,9 @@ from refiner.providers.connect import resolve
 from refiner.run.context import RunContext
 from refiner.run.engines import RunEngine
 from refiner.run.journal import Listener
+from refiner.run.steering import steered
 from refiner.strategies import Strategy
-from refiner.strategies.drive import connect_all, create
+from refiner.strategies.drive import connect_all, create, resume_run
 
 NAME = "descent"
 
@@ -61,5 +61,6 @@ async def drive(
             plan = replace(plan, strategy=NAME, models=replace(plan.models, updater=updater))
             await connect_all(world, plan)
             run = await create(world, plan)
-        state = await steered(world, run, listener, strategy)
+        async with steered(world.store, run) as steering:
+            state = await resume_run(world, run, listener, steering.started, streams=listener is not None, own=strategy)
         return result_of(run, state)

@@ -7,14 +7,14 @@ from typing import Any
 import anyio
 
 from refiner.app.plan import plan_of, task_of
-from refiner.app.steered import steered
 from refiner.app.world import opened
 from refiner.config.sources import load
 from refiner.domain.code import Suite
 from refiner.domain.result import Result, result_of
 from refiner.providers.connect import resolve
 from refiner.run.journal import Listener
-from refiner.strategies.drive import connect_all, create
+from refiner.run.steering import steered
+from refiner.strategies.drive import connect_all, create, resume_run
 
 
 async def solve(
@@ -42,7 +42,8 @@ async def solve(
     async with opened(loaded.settings, loaded.paths) as world:
         await connect_all(world, plan)
         run = await create(world, plan)
-        state = await steered(world, run, listener)
+        async with steered(world.store, run) as steering:
+            state = await resume_run(world, run, listener, steering.started, streams=listener is not None)
         return result_of(run, state)
 
 

@@ -34,8 +34,9 @@ from refiner.run.context import RunContext, digest
 from refiner.run.engines import StepEngine
 from refiner.run.journal import Journal, Listener
 from refiner.run.ledger import ExhaustedError
+from refiner.run.steering import Steering, steered
 from refiner.strategies.descent import descend
-from refiner.strategies.drive import World, connect_all, create
+from refiner.strategies.drive import World, connect_all, create, signalled
 from refiner.strategies.selection import select
 from refiner.strategies.verbs import EXPLORING
 
@@ -94,7 +95,8 @@ class Refined(dspy.Module):  # type: ignore[misc]
                 await journal.record(RunResumed(journal.state.resumptions + 1))
                 await journal.book_interrupted()
             try:
-                prediction = await self._refined(world, journal, dict(inputs))
+                async with steered(world.store, run) as steering:
+                    prediction = await self._refined(world, journal, dict(inputs), steering)
             except Exception as error:
                 kind, code = ("internal", 1) if not isinstance(error, RefinerError) else (error.kind, error.exit_code)
                 stop = Stop(StopReason.ERROR, str(error))
@@ -108,7 +110,9 @@ class Refined(dspy.Module):  # type: ignore[misc]
         task = Task("\n\n".join((shown, *told)), Kind.TEXT)
         return replace(plan_of(task, loaded.settings, resolve(loaded.settings, loaded.paths)), strategy="dspy")
 
-    async def _refined(self, world: World, journal: Journal, inputs: dict[str, Any]) -> dspy.Prediction:
+    async def _refined(
+        self, world: World, journal: Journal, inputs: dict[str, Any], steering: Steering
+    ) -> dspy.Prediction:
         plan = journal.state.plan
         assert plan is not None  # noqa: S101
         draft = await self._draft(journal, inputs, plan)
@@ -116,6 +120,7 @@ class Refined(dspy.Module):  # type: ignore[misc]
         rule = Target(self.threshold) | Iterations(plan.iterations)
         policy = rule | parse(plan.until, world.presets) if plan.until else rule
         context = RunContext(journal, lines, policy, purse=world.purse)
+        steering.started(context)
         field = self.field or [*draft.keys()][-1]
         if field not in draft:
             raise UsageError(f"the program's prediction has no {field}: it has {', '.join(draft.keys())}")
@@ -201,8 +206,9 @@ class Refined(dspy.Module):  # type: ignore[misc]
             await journal.record(Evaluation(0, index, verdict, f"reward: {score:g}", score, iteration=chain.iterations))
             stop = Stop(StopReason.TARGET, f"a reward of {score:g} reaches {self.threshold:g}") if reached else stop
         selected = select(journal.state, "nobody")
-        code = 0 if score is not None and score >= self.threshold else 3
-        finished = RunFinished("done", code, stop, journal.state.resumptions)
+        code, number = 0 if score is not None and score >= self.threshold else 3, journal.state.resumptions
+        signal = signalled(stop)
+        finished = RunFinished("interrupted" if signal else "done", signal or code, stop, number)
         await journal.record(*([selected] if selected else []), finished)
 
     def _kind(self, field: str) -> Any:

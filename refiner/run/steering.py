@@ -1,9 +1,12 @@
 """What is asked of a live run from outside, as it reaches the run: signals, and words of other processes."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
 
+from refiner.autograd.concurrent import bare_errors
 from refiner.domain.errors import StoreError
 from refiner.domain.events import Steered
 from refiner.domain.run import Stop, StopReason, Word
@@ -24,7 +27,9 @@ class Steering:
     _news: anyio.Event = field(default_factory=anyio.Event)
 
     def started(self, context: RunContext) -> None:
+        """Let a run begin; it starts no call before `listen` knows whether it is to be paused."""
         self._context = context
+        context.pause()
         for stop, grace in self._interruptions:
             _interrupt(context, stop, grace)
         self._started.set()
@@ -43,11 +48,15 @@ class Steering:
         """Hear what other processes ask of the run, at each `wake` and every `poll` seconds, until it is cancelled."""
         await self._started.wait()
         assert self._context is not None  # noqa: S101
+        context, began = self._context, False
         while True:
             self._news, pause = anyio.Event(), poll
             try:
-                for word in await store.asked(run, self._context.state.heard):
-                    await self.hear(self._context, word)
+                for word in await store.asked(run, context.state.heard):
+                    await self.hear(context, word)
+                if not began and context.state.status != "paused":
+                    context.go_on()
+                began = True
             except StoreError as error:
                 if not error.passing:  # a run that is paused stays so while the store is away
                     raise
@@ -75,6 +84,17 @@ class Steering:
                 self.interrupt(Stop(StopReason.SIGNAL, f"stop: {by}"))
             case "cancel":
                 self.interrupt(Stop(StopReason.SIGNAL, f"cancel: {by}"), 0.0)
+
+
+@asynccontextmanager
+async def steered(store: Store, run: str) -> AsyncIterator[Steering]:
+    """Hear what other processes ask of a run, while the block drives it and hands its context to `started`."""
+    steering = Steering()
+    with bare_errors():
+        async with anyio.create_task_group() as group:
+            group.start_soon(steering.listen, store, run)
+            yield steering
+            group.cancel_scope.cancel()
 
 
 def _interrupt(context: RunContext, stop: Stop, grace: float | None) -> None:

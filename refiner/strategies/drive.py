@@ -146,8 +146,7 @@ async def _doubted(context: RunContext) -> None:
 async def _finished(journal: Journal, strategy: Strategy, stop: Stop) -> RunState:
     state = journal.state
     selected = select(state, strategy.voters)
-    signal = SIGNALS.get(stop.detail.partition(":")[0]) if stop.reason is StopReason.SIGNAL else None
-    if signal is not None:
+    if (signal := signalled(stop)) is not None:
         finished = RunFinished("interrupted", signal, stop, state.resumptions)
     else:
         finished = RunFinished("done", _exit(state, selected), stop, state.resumptions)
@@ -157,6 +156,11 @@ async def _finished(journal: Journal, strategy: Strategy, stop: Stop) -> RunStat
         notes.append(Note(f"about the answer: {step.decision.reason}"))
     await journal.record(*([selected] if selected else []), *notes, finished)
     return journal.state
+
+
+def signalled(stop: Stop) -> int | None:
+    """The exit code of a run that was interrupted; None for one that has come to its end."""
+    return SIGNALS.get(stop.detail.partition(":")[0]) if stop.reason is StopReason.SIGNAL else None
 
 
 def _exit(state: RunState, selected: Selected | None) -> int:

@@ -2,13 +2,18 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import anyio.lowlevel
 import pytest
 
+from refiner.app.world import store_of
+from refiner.config.sources import load
 from refiner.domain.errors import ProviderError, UsageError
+from refiner.domain.result import Result
 from refiner.domain.run import StopReason
 from tests.scripted import Asked, Outcome, Scripted, status
 
@@ -23,8 +28,8 @@ INPUTS = {"question": "What is the capital of Belgium?"}
 class Model:
     """Drafts as DSPy's adapter wants it, a critique, and rewrites in their order."""
 
-    def __init__(self, draft: str, *rewrites: Outcome) -> None:
-        self.draft = draft
+    def __init__(self, draft: str, *rewrites: Outcome, critique: Callable[[], object] = bool) -> None:
+        self.draft, self.critique = draft, critique
         self.rewrites = iter(rewrites)
         self.roles: list[str] = []
 
@@ -34,6 +39,7 @@ class Model:
             return f"[[ ## reasoning ## ]]\nI know.\n\n[[ ## answer ## ]]\n{self.draft}\n\n[[ ## completed ## ]]"
         if "Examine the candidate" in asked.last:
             self.roles.append("critique")
+            self.critique()
             return "It is too long.\nVerdict: flawed"
         self.roles.append("rewrite")
         rewrite = next(self.rewrites)
@@ -101,6 +107,30 @@ async def test_the_budget_holds_and_a_run_goes_on_without_buying_anything_twice(
     prediction, result = await program.refine(INPUTS)
     assert (prediction.answer, result.stop.reason, result.exit) == ("It is Brussels", StopReason.CALLS, 3)
     assert model.roles == ["draft", "critique", "rewrite"]
+
+
+async def test_another_process_ends_it_and_it_goes_on(scripted: Scripted) -> None:
+    ended = Event()
+    scripted.script = model = Model("It is Brussels", "Brussels", critique=lambda: ended.wait(60))
+    store = await store_of(load().paths)
+    results: list[Result] = []
+
+    async def refine() -> None:
+        prediction, result = await refined().refine(INPUTS)
+        assert prediction.answer == "It is Brussels"
+        results.append(result)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(refine)
+        while "critique" not in model.roles:
+            await anyio.lowlevel.checkpoint()
+        await store.ask(await store.find("@"), "cancel", "ada")
+    ended.set()
+    await store.aclose()
+    [result] = results
+    assert (result.status, result.exit, result.stop.detail) == ("interrupted", 130, "cancel: asked for by ada")
+    prediction, result = await refined().refine(INPUTS, run=result.id)
+    assert (prediction.answer, result.status) == ("Brussels", "done")
 
 
 async def test_a_rewrite_of_another_type_is_no_rewrite(scripted: Scripted) -> None:
