@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from refiner.cli import errors, output
-from refiner.cli.flags import LAYERS, SETTINGS, with_options
+from refiner.cli.flags import ASKING, ITEMS, LAYERS, SETTINGS, with_options
 from refiner.cli.options import Context, common
 from refiner.cli.progress import columns, spent
 from refiner.cli.solve import confirm, in_loop
@@ -35,18 +35,13 @@ LIMITS = {"max_calls": "calls", "max_tokens": "tokens", "max_cost": "cost_usd", 
 
 @click.command()
 @click.argument("datasets", metavar="DATASET…", nargs=-1)
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="The first items only.")
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="So many items, drawn by --seed.")
-@click.option("--ids", multiple=True, metavar="ID,…", help="These items only.")
-@click.option("--map", "mapped", metavar="FIELD=COLUMN,…", help="Which columns an item is made of.")
+@with_options(ITEMS)
 @click.option("--replicates", type=click.IntRange(1), metavar="N", help="How often, each time with another seed.  [1]")
 @click.option("--vote", type=click.Choice(VOTES), help="How the refined answer is chosen.  [own]")
 @click.option("--no-control", is_flag=True, help="Draw no samples to compare with.")
 @click.option("--batch", is_flag=True, help="Send the calls of all items together, through the provider's batch API.")
 @click.option("--resume", metavar="EVAL", help="Go on with an eval; limits said now hold for all of it.")
-@click.option("--dry-run", is_flag=True, help="Say what it would do and cost; make no call.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever it may cost.")
-@click.option("--no-input", is_flag=True, help="Never ask: what would need a question is an error.")
+@with_options(ASKING)
 @click.option("--sandbox", type=LAYERS, help="Which isolation runs foreign code.")
 @with_options(SETTINGS)
 @common

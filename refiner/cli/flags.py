@@ -38,6 +38,17 @@ SETTINGS = (
     click.option("-k", "--chains", type=int, metavar="N", help="Independent chains."),
     *LIMITS,
 )
+ITEMS = (
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="The first items only."),
+    click.option("--sample", type=click.IntRange(1), metavar="N", help="So many items, drawn by --seed."),
+    click.option("--ids", multiple=True, metavar="ID,…", help="These items only."),
+    click.option("--map", "mapped", metavar="FIELD=COLUMN,…", help="Which columns an item is made of."),
+)
+ASKING = (
+    click.option("--dry-run", is_flag=True, help="Say what it would do and cost; make no call."),
+    click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever it may cost."),
+    click.option("--no-input", is_flag=True, help="Never ask: what would need a question is an error."),
+)
 
 
 def with_options(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:

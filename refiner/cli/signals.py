@@ -23,7 +23,7 @@ class AbortedError(Exception):
         self.code = code
 
 
-async def steered(
+async def interruptible(
     store: Store,
     run: str,
     drive: Callable[[Callable[[RunContext], None]], Awaitable[RunState]],

@@ -13,7 +13,7 @@ import click
 
 from refiner.cli import errors, output
 from refiner.cli.code import Target, code_task
-from refiner.cli.flags import LAYERS, SETTINGS, with_options
+from refiner.cli.flags import ASKING, LAYERS, SETTINGS, with_options
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
 from refiner.domain.errors import DaemonError, RefinerError, UsageError
@@ -50,9 +50,7 @@ _CODE = (
 @click.argument("input_", metavar="[INPUT|-]", required=False)
 @with_options((*SETTINGS, *_CODE))
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON, the result last.")
-@click.option("--dry-run", is_flag=True, help="Say what it would do and cost; make no call.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever it may cost.")
-@click.option("--no-input", is_flag=True, help="Never ask: what would need a question is an error.")
+@with_options(ASKING)
 @click.option("--daemon/--no-daemon", default=None, help="Whether the service runs it.")
 @click.option("--detach", is_flag=True, help="Leave it to the service, and print its id.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run.")
@@ -232,7 +230,7 @@ def _told(
 
 async def driven(context: Context, world: "World", run: str, tell: "Tell", *, jsonl: bool, tui: bool) -> int:
     """Drive a run to its end, which signals and others may bring about early; tell prints what it came to."""
-    from refiner.cli.signals import AbortedError, steered
+    from refiner.cli.signals import AbortedError, interruptible
     from refiner.domain.events import Heard, Recorded
     from refiner.domain.state import fold
     from refiner.strategies.drive import resume_run
@@ -266,7 +264,7 @@ async def driven(context: Context, world: "World", run: str, tell: "Tell", *, js
     failure: RefinerError | None = None
     try:
         async with stage.shown(context) if stage else nullcontext():
-            await steered(world.store, run, drive, told)
+            await interruptible(world.store, run, drive, told)
     except RefinerError as error:
         if error.exit_code == 8 or error.run is None:  # it was never driven
             raise

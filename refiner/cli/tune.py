@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from refiner.cli.code import Target
-from refiner.cli.flags import LIMITS, MODELS, with_options
+from refiner.cli.flags import ASKING, ITEMS, LIMITS, MODELS, with_options
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
 from refiner.cli.solve import driven, in_loop, printed, solved, staged
@@ -35,18 +35,13 @@ class Split(click.ParamType[tuple[int, ...]]):
 @click.option("--split", type=Split(), metavar="TRAIN,VALIDATION,TEST", help="Items of each, drawn by --seed.  [1:2:2]")
 @click.option("--batch", type=click.IntRange(1), default=3, metavar="N", help="Examples a step learns from.  [3]")
 @click.option("--epochs", type=click.IntRange(1), default=3, metavar="N", help="How often it learns from each.  [3]")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="The first items only.")
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="So many items, drawn by --seed.")
-@click.option("--ids", multiple=True, metavar="ID,…", help="These items only.")
-@click.option("--map", "mapped", metavar="FIELD=COLUMN,…", help="Which columns an item is made of.")
+@with_options(ITEMS)
 @click.option("-o", "--output", "file", type=click.Path(path_type=Path), metavar="FILE", help="Write the prompt there.")
 @click.option("-i", "--in-place", is_flag=True, help="Write the prompt back, and keep the old one beside it.")
 @with_options((*MODELS, *LIMITS))
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON, the result last.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run; its examples are kept with it.")
-@click.option("--dry-run", is_flag=True, help="Say what it would do and cost; make no call.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever it may cost.")
-@click.option("--no-input", is_flag=True, help="Never ask: what would need a question is an error.")
+@with_options(ASKING)
 @click.option("--tui", is_flag=True, help="Watch and steer it in the terminal UI; leaving that ends no run.")
 @common
 def tune(
