@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
-from types import MappingProxyType
 from typing import Any, Literal
 
 from refiner.domain.calls import Usage
@@ -185,4 +184,3 @@ class Verdict:
 
 
 Verdicts = Mapping[Arm, Verdict]
-NO_VERDICTS: Verdicts = MappingProxyType({})

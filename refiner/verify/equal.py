@@ -66,11 +66,6 @@ def group(answers: Sequence[str], kind: Kind) -> list[list[int]]:
     return [sorted(members) for members in classes.values()]
 
 
-async def group_async(answers: Sequence[str], kind: Kind) -> list[list[int]]:
-    """`group`, without holding up the event loop."""
-    return await anyio.to_thread.run_sync(group, answers, kind, abandon_on_cancel=True)
-
-
 def _spelled(a: str, b: str, kind: Kind) -> bool | None:
     """What can be told without mathematics; None where it cannot."""
     if normal(a, kind) == normal(b, kind):
