@@ -66,7 +66,7 @@ async def test_filter_sort_and_marks() -> None:
     async with playing(told(rows(40))) as pilot:
         screen, table = await listing(pilot, 40)
         await pilot.press("slash", *"number 7")
-        await settled(pilot, lambda: screen.words == "number 7")
+        await settled(pilot, lambda: screen.listing.words == "number 7")
         assert {row.title.partition(":")[0] for row in table.rows} == {"Task number 7"} | {
             f"Task number {number}" for number in (17, 27, 37)
         }
@@ -78,10 +78,10 @@ async def test_filter_sort_and_marks() -> None:
         assert (len(table.rows), screen.query_one(Input).value, len(table.marked)) == (40, "", 0)
         assert len(screen.chosen) == 1
         await pilot.press("S")
-        assert screen.order == "state"
+        assert screen.listing.order == "state"
         await pilot.click(Table, offset=(6, 0))
         await pilot.click(Table, offset=(20, 0))
-        assert screen.order == "task"
+        assert screen.listing.order == "task"
 
 
 async def test_keys_work_on_an_empty_screen_and_once_it_is_not() -> None:
@@ -91,7 +91,7 @@ async def test_keys_work_on_an_empty_screen_and_once_it_is_not() -> None:
         assert isinstance(screen, RunsScreen)
         await settled(pilot, lambda: screen.has_class("-empty"))
         await pilot.press("S")
-        assert screen.order == "state"
+        assert screen.listing.order == "state"
         screen.runs = {row.id: row for row in rows(3)}
         await settled(pilot, lambda: not screen.has_class("-empty"))
         await pilot.press("down")
@@ -215,7 +215,7 @@ async def test_help_lists_the_keys_as_they_are_set() -> None:
         screen = pilot.app.screen
         assert isinstance(screen, RunsScreen)
         await pilot.press("z")
-        assert screen.order == "state"
+        assert screen.listing.order == "state"
         await pilot.press("question_mark")
         help_ = pilot.app.screen
         assert isinstance(help_, HelpScreen)

@@ -35,7 +35,7 @@ class EvalsScreen(ListedScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "mark", "Mark", id="mark", tooltip="Mark an eval, to compare it with another one"),
         Binding("c", "compare", "Compare", id="compare", tooltip="Put two marked evals side by side"),
-        Binding("escape", "clear", "Clear", id="clear", tooltip="Drop the marks", show=False),
+        Binding("escape", "clear", "Clear", id="clear", tooltip="Drop the filter and the marks", show=False),
     ]
     CSS = """
     EvalsScreen {
@@ -83,7 +83,7 @@ class EvalsScreen(ListedScreen):
             self.notify(f"mark two evals, each with the space bar: {len(marked)} are marked", severity="warning")
 
     def action_clear(self) -> None:
-        self.listing.table.marked = frozenset()
+        self.listing.clear()
 
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:

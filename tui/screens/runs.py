@@ -11,19 +11,20 @@ from textual.binding import Binding, BindingType
 from textual.events import ScreenResume
 from textual.reactive import var
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Footer, Static
 
 from refiner.domain.run import Control, Limits
 from refiner.domain.store import RunRow
 from refiner.tui import figures
 from refiner.tui.link import kept
-from refiner.tui.runs import ORDERS, UNDER_WAY, listed
+from refiner.tui.runs import RUN_ORDERS, UNDER_WAY, run_text
 from refiner.tui.screens.compare import CompareScreen
 from refiner.tui.screens.new import NewScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.source import Source
 from refiner.tui.steering import STEERING, asked, named, rebudget, steer, tried
 from refiner.tui.widgets.bar import Bar
+from refiner.tui.widgets.listing import Listing
 from refiner.tui.widgets.table import Cell, Column, Table, Tone
 
 FIRST, PAGE = 100, 1_000
@@ -75,53 +76,45 @@ COLUMNS: tuple[Column[RunRow], ...] = (
 
 
 class RunsScreen(Screen[None]):
-    """The table of runs; what the source tells goes into `runs`, and from there into the table."""
+    """The table of runs; what the source tells goes into `runs`, and from there into the listing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", id="new", tooltip="Begin a new run"),
         *STEERING,
         Binding("D,delete", "delete", "Delete", id="delete", tooltip="Delete runs for good", show=False),
-        Binding("slash", "filter", "Filter", id="filter", tooltip="Show only runs that hold some words"),
-        Binding(
-            "S", "sort", "Sort", id="sort", tooltip="Order by the next column; a click on its head does too", show=False
-        ),
         Binding("space", "mark", "Mark", id="mark", tooltip="Mark a run, to do something with several at once"),
         Binding("c", "compare", "Compare", id="compare", tooltip="Put two marked runs side by side"),
         Binding("escape", "clear", "Clear", id="clear", tooltip="Drop the filter and the marks", show=False),
     ]
     CSS = """
     RunsScreen {
-        #words { display: none; border: none; height: 1; padding: 0 1; &.-shown { display: block; } }
         #empty { padding: 1 2; display: none; }
-        &.-empty { #empty { display: block; } Table { display: none; } }
+        &.-empty { #empty { display: block; } Listing { display: none; } }
     }
     """
 
     runs: var[dict[str, RunRow]] = var(dict)
-    words: var[str] = var("")
-    order: var[str] = var("age")
 
     def __init__(self, source: Source) -> None:
         super().__init__()
         self.source = source
         self.deleted: set[str] = set()
+        self.listing = Listing("Runs", COLUMNS, lambda row: row.id, RUN_ORDERS, run_text)
 
     def compose(self) -> ComposeResult:
         yield Bar(self.source, "Runs")
-        # While it is hidden it must not have the focus, which would take the keys of the screen.
-        yield Input(placeholder="words that a run has to hold", id="words", disabled=True)
-        yield Table(COLUMNS, lambda row: row.id, id="runs")
+        yield self.listing
         yield Static(EMPTY, id="empty", markup=False)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one(Table).focus()
+        self.listing.table.focus()
         self.watch_source()
 
     @property
     def chosen(self) -> tuple[str, ...]:
         """The marked runs; where none is, the one under the cursor."""
-        table: Table[RunRow] = self.query_one(Table)
+        table = self.listing.table
         return tuple(table.marked) or ((table.row.id,) if table.row else ())
 
     @work
@@ -150,30 +143,21 @@ class RunsScreen(Screen[None]):
     def watch_runs(self) -> None:
         self._fill()
 
-    def watch_words(self) -> None:
-        self._fill()
-
-    def watch_order(self) -> None:
-        self._fill()
-
     @on(ScreenResume)
     def _resumed(self) -> None:
         if self.runs:
             self._fill()
 
     def _fill(self) -> None:
-        """Fill the table; nothing while another screen is on top."""
+        """Fill the listing; nothing while another screen is on top."""
         if not self.is_mounted or not self.is_current:
             return
-        rows = listed(self.runs.values(), self.words, self.order)
-        live = sum(row.status in UNDER_WAY for row in rows)
-        told = f"{len(rows)} of {len(self.runs)}" if self.words else f"{len(rows)}"
-        bar = self.query_one(Bar)
-        bar.told = f"{told}, {live} under way, by {self.order}" + (f", {self.words!r}" if self.words else "")
-        self.query_one(Table).fill(rows)
+        live = sum(row.status in UNDER_WAY for row in self.runs.values())
+        self.query_one(Bar).told = f"{len(self.runs)}, {live} under way"
+        self.listing.rows = tuple(self.runs.values())
         if self.runs and self.has_class("-empty"):
             self.remove_class("-empty")
-            self.query_one(Table).focus()
+            self.listing.table.focus()
 
     @work
     async def action_new(self) -> None:
@@ -198,52 +182,21 @@ class RunsScreen(Screen[None]):
             if await tried(self, partial(self.source.remove, run)):
                 self.deleted.add(run)
                 self.runs = {name: row for name, row in self.runs.items() if name != run}
-        self.query_one(Table).marked = frozenset()
-
-    def action_filter(self) -> None:
-        words = self.query_one("#words", Input)
-        words.add_class("-shown")
-        words.disabled = False
-        words.focus()
-
-    def action_sort(self) -> None:
-        names = list(ORDERS)
-        self.order = names[(names.index(self.order) + 1) % len(names)]
+        self.listing.table.marked = frozenset()
 
     def action_mark(self) -> None:
-        self.query_one(Table).action_mark()
+        self.listing.table.action_mark()
 
     def action_compare(self) -> None:
-        table: Table[RunRow] = self.query_one(Table)
-        marked = [row.id for row in table.rows if row.id in table.marked]
+        marked = [row.id for row in self.listing.table.rows if row.id in self.listing.table.marked]
         if len(marked) == 2:
             self.app.push_screen(CompareScreen(self.source, (marked[0], marked[1])))
         else:
             self.notify(f"mark two runs, each with the space bar: {len(marked)} are marked", severity="warning")
 
     def action_clear(self) -> None:
-        self.query_one(Table).marked = frozenset()
-        words = self.query_one("#words", Input)
-        words.value = ""
-        words.remove_class("-shown")
-        words.disabled = True
-        self.query_one(Table).focus()
+        self.listing.clear()
 
-    @on(Input.Changed, "#words")
-    def _narrowed(self, event: Input.Changed) -> None:
-        self.words = event.value
-
-    @on(Input.Submitted, "#words")
-    def _chosen(self) -> None:
-        words = self.query_one("#words", Input)
-        words.set_class(bool(self.words), "-shown")
-        self.query_one(Table).focus()
-        words.disabled = not self.words
-
-    @on(Table.HeadClicked, "#runs")
-    def _ordered(self, event: Table.HeadClicked) -> None:
-        self.order = event.column
-
-    @on(Table.Opened, "#runs")
+    @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:
         self.app.push_screen(RunScreen(self.source, event.name))

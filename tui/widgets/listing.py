@@ -40,7 +40,9 @@ class Listing(Vertical, Generic[T]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="filter", tooltip="Show only what holds some words"),
-        Binding("S", "sort", "Sort", id="sort", tooltip="Order by the next column; a click on its head does too"),
+        Binding(
+            "S", "sort", "Sort", id="sort", tooltip="Order by the next column; a click on its head does too", show=False
+        ),
     ]
     DEFAULT_CSS = """
     Listing { height: 1fr; border-top: solid $panel; border-title-color: $primary; }
@@ -87,6 +89,11 @@ class Listing(Vertical, Generic[T]):
         words = f", {line(self.words)!r}" if self.words else ""
         self.border_title = Content(f"{self._title}: {count}, by {self.order}{words}")
         self.table.fill(rows)
+
+    def clear(self) -> None:
+        """Drop the filter and the marks."""
+        self.table.marked = frozenset()
+        self._words.action_drop()
 
     def action_filter(self) -> None:
         self._words.add_class("-shown")
