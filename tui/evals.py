@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from refiner.domain.eval_state import ArmLine, EvalLine, Gain, ItemLine, Outcome, Pair
-from refiner.domain.evals import sets
+from refiner.domain.evals import ARMS, CONTROLS, sets
 from refiner.tui import figures
 from refiner.tui.widgets.table import Cell, Column, Tone
-
-CONTROLS = ("zero-shot", "same-calls", "same-tokens")
 
 STATES: Mapping[str, tuple[str, Tone]] = {
     "running": ("●", "accent"),
@@ -163,7 +161,7 @@ def _worst(name: str) -> Callable[[ItemLine], int]:
 ITEM_ORDERS: Mapping[str, Callable[[ItemLine], Any]] = {
     "set": lambda _: 0,
     "change": lambda item: _first(CHANGES, item.change),
-    **{name: _worst(name) for name in ("refined", *CONTROLS)},
+    **{name: _worst(name) for name in ARMS},
     "item": lambda item: item.name.casefold(),
     "tokens": lambda item: -item.tokens,
     "cost": lambda item: -(item.cost_usd or 0.0),

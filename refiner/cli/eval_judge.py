@@ -11,13 +11,13 @@ from refiner.cli import errors, output
 from refiner.cli.options import Context, common
 from refiner.cli.solve import in_loop
 from refiner.domain.errors import UsageError
+from refiner.domain.evals import CONTROLS
 
 if TYPE_CHECKING:
     from refiner.config.sources import Loaded
     from refiner.evals.judging import Bench, Judged
 
 SCHEMA = "refiner.eval-judge/1"
-CONTROLS = ("zero-shot", "same-calls", "same-tokens")
 
 
 @click.command()

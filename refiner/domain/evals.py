@@ -15,7 +15,8 @@ Part = Literal["refined", "samples"]
 Arm = Literal["refined", "zero-shot", "same-calls", "same-tokens"]
 """What is compared: the strategy's answer, the first sample, and votes over samples at the cost of the strategy."""
 
-ARMS: tuple[Arm, ...] = ("refined", "zero-shot", "same-calls", "same-tokens")
+CONTROLS: tuple[Arm, ...] = ("zero-shot", "same-calls", "same-tokens")
+ARMS: tuple[Arm, ...] = ("refined", *CONTROLS)
 
 EvalStatus = Literal["running", "interrupted", "budget", "failed", "done"]
 """interrupted: its process ended early; budget: its budget did; failed: the provider did. All three can be resumed."""

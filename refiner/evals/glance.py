@@ -22,12 +22,12 @@ from refiner.domain.eval_state import (
     Pair,
     line_of,
 )
-from refiner.domain.evals import ARMS, Answered, Arm, EvalRow, Results, Sitting, Verdict
+from refiner.domain.evals import ARMS, CONTROLS, Answered, Arm, EvalRow, Results, Sitting, Verdict
 from refiner.evals.answers import Answer
 from refiner.evals.arms import verdicts
 from refiner.evals.comparing import compared
 from refiner.evals.figures import DRAWS, Comparison, by_item, compare, corrected, correction, draws
-from refiner.evals.reading import CONTROLS, outcome
+from refiner.evals.reading import outcome
 from refiner.evals.repeated import pooled
 from refiner.store.sql import SqlStore
 

@@ -8,8 +8,6 @@ from refiner.domain.task import Kind
 from refiner.evals.answers import Answer, Iterate, Outcome, Point
 from refiner.evals.arms import NO_GOLD, VOTES, counted, drawn, first_program, prefix, verdicts
 
-CONTROLS: tuple[Arm, ...] = ("zero-shot", "same-calls", "same-tokens")
-
 
 def answers(results: Results) -> list[Answer]:
     """Every answer that the eval has, or has failed to get; those that are still to come are left out."""

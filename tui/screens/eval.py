@@ -9,8 +9,8 @@ from textual.reactive import var
 from textual.widgets import Footer
 
 from refiner.domain.eval_state import EvalState, Gain
-from refiner.domain.evals import sets
-from refiner.tui.evals import CONTROLS, ITEM_ORDERS, arms, item_text, items
+from refiner.domain.evals import ARMS, sets
+from refiner.tui.evals import ITEM_ORDERS, arms, item_text, items
 from refiner.tui.screens.listed import ListedScreen
 from refiner.tui.screens.run import RunScreen
 from refiner.tui.source import Source
@@ -66,7 +66,7 @@ class EvalScreen(ListedScreen):
         self._arms.styles.height = 2 + len(line.arms or ())
         self._arms.fill(line.arms or ())
         self._arms.refresh()
-        self.listing.table.columns = items(("refined", *CONTROLS) if line.control else ("refined",))
+        self.listing.table.columns = items(ARMS if line.control else ("refined",))
         self.listing.rows = state.items
 
     def action_samples(self) -> None:

@@ -11,12 +11,11 @@ from textual.reactive import var
 from textual.widgets import Footer
 
 from refiner.domain.eval_state import EvalLine, EvalPair, Gain, Pair
-from refiner.domain.evals import sets
+from refiner.domain.evals import ARMS, sets
 from refiner.tui import figures
 from refiner.tui.comparison import Line, columns
 from refiner.tui.evals import (
     CHANGES,
-    CONTROLS,
     PAIR_ORDERS,
     accuracy,
     marked,
@@ -49,7 +48,7 @@ def facts(pair: EvalPair) -> tuple[Line, ...]:
 
 
 def _facts(line: EvalLine) -> Iterator[tuple[str, str]]:
-    for name in ("refined", *CONTROLS):
+    for name in ARMS:
         arm = line.arm(name)
         yield name, figures.UNKNOWN if accuracy(arm) is None else f"{figures.percent(accuracy(arm))}, {reliable(arm)}"
     refined, used = line.arm("refined"), line.usage

@@ -6,12 +6,12 @@ from types import MappingProxyType
 from typing import Any
 
 from refiner.config.settings import Settings
-from refiner.domain.evals import EvalRow, Results, sets
+from refiner.domain.evals import CONTROLS, EvalRow, Results, sets
 from refiner.evals.answers import Answer
 from refiner.evals.figures import SCHEMA, Figures, figures
 from refiner.evals.flips import Cause
 from refiner.evals.options import PLANNED
-from refiner.evals.reading import CONTROLS, answers
+from refiner.evals.reading import answers
 
 REFINED = "refined"
 CAUSES: Mapping[Cause, str] = MappingProxyType(
