@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from refiner.cli import errors, output
-from refiner.cli.flags import ASKING, ITEMS, LAYERS, SETTINGS, with_options
+from refiner.cli.flags import ASKING, FIELDS, ITEMS, LAYERS, SETTINGS, with_options
 from refiner.cli.options import Context, common
 from refiner.cli.progress import columns, spent
 from refiner.cli.solve import confirm, in_loop
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 VOTES = ("own", "accepted", "finals", "iterates", "weighted")
 AGAIN = ("max_calls", "max_tokens", "max_cost", "max_time", "concurrency")
 """What may be said anew of an eval that is gone on with: it holds for all of it."""
-LIMITS = {"max_calls": "calls", "max_tokens": "tokens", "max_cost": "cost_usd", "max_time": "seconds"}
 
 
 @click.command()
@@ -154,7 +153,7 @@ async def _resumed(context: Context, loaded: "Loaded", prefix: str, again: dict[
             update={"concurrency": again.pop("concurrency")} if "concurrency" in again else {}
         )
         new = limits_of(loaded.settings)
-        given = {field: getattr(new, field) for flag, field in LIMITS.items() if flag in again}
+        given = {field: getattr(new, field) for flag, field in FIELDS.items() if flag in again}
         options = replace(options, settings=settings, limits=replace(options.limits, **given))
         conditions = options.conditions(same_items(results, options.wanted.items(settings)))
         await store.evals.claim(name, options.to_json())

@@ -32,6 +32,9 @@ LIMITS = (
     click.option("--seed", type=int, metavar="N", help="Fixes every shuffle, and the sampler where there is one."),
     click.option("--concurrency", type=int, metavar="N", help="Calls at a time."),
 )
+FIELDS = {"max_calls": "calls", "max_tokens": "tokens", "max_cost": "cost_usd", "max_time": "seconds"}
+"""What some of them are among refiner.domain.run.Limits."""
+
 SETTINGS = (
     *MODELS,
     click.option("-s", "--strategy", metavar="NAME", help="auto, textgrad, refine, vote, compare, repair, fuse."),

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from refiner.run.context import RunContext
     from refiner.strategies.drive import World
 
-F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 Tell = Callable[[str, "RunState", RefinerError | None], int]
 """Prints what a run came to by its id, its state, and the error that ended it; the exit code."""

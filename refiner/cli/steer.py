@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from refiner.cli import output
+from refiner.cli.flags import FIELDS
 from refiner.cli.options import Context, common
 from refiner.cli.solve import resumed
 from refiner.cli.stored import stored
@@ -81,8 +82,7 @@ def budget(context: Context, /, run: str, **flags: object) -> None:
     from refiner.domain.state import fold
 
     said = context.load(flags).settings
-    names = {"max_calls": "calls", "max_tokens": "tokens", "max_cost": "cost_usd", "max_time": "seconds"}
-    new = {names[flag]: getattr(said, flag) for flag, value in flags.items() if value is not None}
+    new = {FIELDS[flag]: getattr(said, flag) for flag, value in flags.items() if value is not None}
     if not new:
         raise UsageError("say what it may spend: --max-calls, --max-tokens, --max-cost or --max-time")
 

@@ -1,14 +1,13 @@
 """Evals in the database: an eval, its items, and the runs and outcomes of their parts."""
 
 import json
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
-from itertools import count, groupby
-from typing import Any, TypeVar
+from itertools import groupby
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, and_, delete, desc, func, insert, select, update
@@ -19,16 +18,13 @@ from refiner.domain.evals import Answered, Batch, EvalRow, EvalStatus, ItemRow, 
 from refiner.domain.events import RunStarted
 from refiner.domain.run import Plan
 from refiner.domain.task import Kind
-from refiner.store import journal, tables
+from refiner.store import ids, journal, tables
 from refiner.store.owners import Owners
 from refiner.store.removal import SOME, delete_run
 from refiner.store.writer import Writer
 
-T = TypeVar("T")
 Place = tuple[int, int, Part]
 """Which part of an eval: the item's number, the replicate, and what is run of it."""
-
-_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class EvalStore:
@@ -198,16 +194,13 @@ def _adapter() -> TypeAdapter[Sitting]:
 
 
 def _new_id(connection: Connection) -> str:
-    for length in count(4):
-        name = "e-" + "".join(secrets.choice(_LETTERS) for _ in range(length))
-        if connection.scalar(select(tables.evals.c.id).where(tables.evals.c.id == name)) is None:
-            return name
-    raise AssertionError
+    of = tables.evals.c.id
+    return next(name for name in ids.drawn("e") if connection.scalar(select(of).where(of == name)) is None)
 
 
 def _id_of(key: str) -> str:
     digest = int.from_bytes(blake2b(key.encode(), digest_size=8).digest())
-    return "e-" + "".join(_LETTERS[digest >> 5 * at & 31] for at in range(8))
+    return "e-" + "".join(ids.LETTERS[digest >> 5 * at & 31] for at in range(8))
 
 
 def _placed(name: str, place: Place) -> dict[str, Any]:

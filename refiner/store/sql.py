@@ -1,12 +1,10 @@
 """The store over SQL: SQLite in a file, or PostgreSQL, with the same code."""
 
 import json
-import secrets
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +17,7 @@ from refiner.domain.events import Event, Recorded
 from refiner.domain.run import Control, Limits, Rewrite, Word
 from refiner.domain.service import Waiting
 from refiner.domain.store import RunRow
-from refiner.store import journal, queue, tables
+from refiner.store import ids, journal, queue, tables
 from refiner.store.address import address
 from refiner.store.engine import Database, checkpoint, connect
 from refiner.store.evals import EvalStore
@@ -43,8 +41,6 @@ from refiner.store.writer import Writer
 
 T = TypeVar("T")
 
-_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Crockford's: none of them is taken for another."""
 _READERS = 4
 
 
@@ -94,8 +90,7 @@ class SqlStore:
 
     async def new_id(self) -> str:
         """An id for a run that no run has: short, and longer where the short ones are taken."""
-        for length in count(4):
-            run = "r-" + "".join(secrets.choice(_LETTERS) for _ in range(length))
+        for run in ids.drawn("r"):
             if run not in self._given:
                 # Noted before the look into the database, which other tasks do not wait for.
                 self._given.add(run)

@@ -15,7 +15,7 @@ from refiner.domain.events import Candidate, Event, Note, Steered
 from refiner.domain.run import Limits, Phase, Word
 from refiner.domain.state import fold
 from refiner.domain.store import Store
-from refiner.store import sql, tables
+from refiner.store import ids, tables
 from refiner.store.sql import SqlStore
 from tests.store.samples import DONE, DRAFT, PLAN, QUESTION, STARTED, TRAJECTORY, call, events, reply
 
@@ -272,7 +272,7 @@ async def test_new_ids_are_short_and_easy_to_read(store: SqlStore) -> None:
 async def test_an_id_is_never_given_twice_and_grows_where_short_ones_are_taken(
     store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql, "_LETTERS", "ab")
+    monkeypatch.setattr(ids, "LETTERS", "ab")
     given_: set[str] = set()
 
     async def take() -> None:

@@ -3,13 +3,11 @@
 import functools
 import unittest
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from .report import of_program, seen
 from .seat import Seat
 
-_Error = tuple[type[BaseException], BaseException, TracebackType]
 _OPERATORS = {
     "assertTrue": "true",
     "assertFalse": "false",
