@@ -2,15 +2,10 @@
 
 from datetime import UTC, datetime
 
+from refiner.domain.calls import short
+
 UNKNOWN = "–"
-
-
-def tokens(count: float) -> str:
-    """Tokens in four characters or so: 950, 3.1k, 2.4M."""
-    for size, unit in ((1_000_000, "M"), (1_000, "k")):
-        if count >= size:
-            return f"{count / size:.1f}{unit}"
-    return f"{count:.0f}"
+tokens = short
 
 
 def dollars(cost: float | None) -> str:

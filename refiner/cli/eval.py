@@ -104,7 +104,8 @@ def rm(context: Context, names: tuple[str, ...], yes: bool) -> None:
 
 def say(context: Context, results: "Results", *, items: bool = False) -> None:
     """Print an eval as `eval show` does, and as `eval run` does at its end."""
-    from refiner.cli.progress import short, spent
+    from refiner.cli.progress import spent
+    from refiner.domain.calls import short
     from refiner.evals.arms import NO_GOLD, rights, tallies, verdicts
     from refiner.evals.repeated import gains, pooled, sign_flip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from refiner.cli import output
-from refiner.domain.calls import Usage
+from refiner.domain.calls import Usage, short
 from refiner.domain.code import Execution
 from refiner.domain.events import (
     CallFailed,
@@ -26,14 +26,6 @@ from refiner.domain.events import (
 from refiner.domain.result import Result
 from refiner.domain.run_model import RunModel, heard
 from refiner.strategies.report import failure
-
-
-def short(tokens: int) -> str:
-    """Tokens in four characters or so: 950, 3.1k, 2.4M."""
-    for size, unit in ((1_000_000, "M"), (1_000, "k")):
-        if tokens >= size:
-            return f"{tokens / size:.1f}{unit}"
-    return str(tokens)
 
 
 def spent(usage: Usage) -> str:

@@ -36,7 +36,7 @@ def list_runs(context: Context, limit: int) -> None:
     elif not rows:
         context.note("there is no run yet: refiner solve makes one")
     else:
-        from refiner.cli.progress import short
+        from refiner.domain.calls import short
 
         head = ("RUN", "STATUS", "STRATEGY", "CALLS", "TOKENS", "COST", "STOPPED", "STARTED", "TASK")
         output.table(

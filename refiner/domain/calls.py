@@ -104,6 +104,14 @@ class Finish(StrEnum):
     REFUSAL = "refusal"
 
 
+def short(count: float) -> str:
+    """Tokens in four characters or so: 950, 3.1k, 2.4M."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count / size:.1f}{unit}"
+    return f"{count:.0f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens and US dollars of one call or of many.
