@@ -181,14 +181,18 @@ def _item(one: "Answered", vote: str) -> dict[str, Any]:
 
 
 def _items(results: "Results", every: dict[int, Any]) -> None:
+    from refiner.evals.arms import NO_GOLD
+
     names = list(dict.fromkeys(arm for found in every.values() for arm in found))
     rows = []
     for one in results.answered:
         found = every[id(one)]
         run = one.refined.run if one.refined else None
-        rows.append((one.item.id, one.replicate, run or "–", *(_word(found.get(arm)) for arm in names)))
+        why = next((each.failure for each in found.values() if each.failure not in ("", NO_GOLD)), "")
+        rows.append((one.item.id, one.replicate, run or "–", *(_word(found.get(arm)) for arm in names), why[:60]))
     output.text("")
-    output.table(("ITEM", "", "RUN", *(name.upper() for name in names)), rows)
+    failures = "WHY" if any(row[-1] for row in rows) else ""
+    output.table(("ITEM", "", "RUN", *(name.upper() for name in names), failures), rows)
 
 
 def _word(verdict: "Verdict | None") -> str:
@@ -199,5 +203,5 @@ def _word(verdict: "Verdict | None") -> str:
     if verdict is None or (verdict.right is None and not verdict.failure):
         return "to come"
     if verdict.right is None:
-        return f"failed: {verdict.failure}"[:60]
+        return "failed"
     return f"{'✓' if verdict.right else '✗'} {verdict.answer or ''}"[:40].rstrip()

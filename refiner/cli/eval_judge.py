@@ -131,6 +131,8 @@ def _provider(model: str) -> str:
 def _read(path: Path) -> str:
     try:
         text = path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {path} with a rubric") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the rubric {path} cannot be read as UTF-8 text: {error}") from error
     if not text:

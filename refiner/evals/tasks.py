@@ -30,9 +30,10 @@ def row_of(item: Item) -> ItemRow:
 
 def suite_of_text(text: str, item: Item) -> Suite:
     """A text of tests as a suite for the item's program, which tests may import under one of the usual names."""
+    place = f"{item.where}: {item.id}" if item.where else item.id
     tree = parsed(text)
     if tree is None:
-        raise UsageError(f"{item.id}: its tests do not parse")
+        raise UsageError(f"{place}: its tests do not parse")
     module = next((name for name in modules(tree) if name in _STANDARD), "solution")
     names = names_of(text, module)
     waiting, called = checked(tree)
@@ -41,5 +42,5 @@ def suite_of_text(text: str, item: Item) -> Suite:
     try:
         recognise(suite)
     except UsageError as error:
-        raise UsageError(f"{item.id}: {error}") from None
+        raise UsageError(f"{place}: {error}") from None
     return suite

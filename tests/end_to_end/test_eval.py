@@ -142,6 +142,8 @@ def test_failures_are_no_wrong_answers_and_tried_again(refiner: Program, scripte
     assert "1 runs failed twice" in done.err
     tally = done.json["arms"]["refined"]
     assert (tally["judged"], tally["failed"], bad[2], bad[3]) == (5, 1, 2, 2)
+    row = next(line for line in refiner("eval", "show", "@", "--items").out.splitlines() if line.startswith("q3"))
+    assert row.split()[3:5] == ["failed", "openai:scripted:"], "the reason is said once, at the end"
     scripted.script = adder
     assert "takes no --dry-run" in refiner("eval", "run", "--resume", "@", "--dry-run").error
     again = refiner("eval", "run", "--resume", "@", "--json")
@@ -191,6 +193,7 @@ def test_a_disk_that_fills_up(refiner: Program, tmp_path: Path, scripted: Script
         assert (done.code, done.out) == (8, "")
         assert "disk" in done.err
         assert "--resume" in done.err
+        assert "run resume" not in done.err
         filler.unlink()
         scripted.script = adder
         done = refiner("eval", "run", "--resume", "@", "--json")

@@ -4,6 +4,7 @@ import gzip
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from refiner.evals.datasets.item import Item, difference, fingerprint
 from refiner.evals.datasets.load import chosen, items
 from refiner.evals.datasets.named import NAMED
 from refiner.evals.options import Wanted
+from refiner.evals.tasks import hidden
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "published"
 QUESTIONS = [{"id": f"q{number}", "question": "What is 6*7?", "answer": 42} for number in range(40)]
@@ -207,6 +209,7 @@ def test_a_mapped_column_that_no_row_has_is_refused(write: Write) -> None:
     ("source", "message"),
     [
         ("gsm9k", "did you mean gsm8k?"),
+        ("gsm9k:nothing.jsonl", "did you mean gsm8k?"),
         ("gsm8k", 'needs its file, as in "gsm8k:PATH"; it is published at github.com/openai'),
         ("nothing.jsonl", "there is no file nothing.jsonl"),
         (f"quixbugs:{PUBLISHED}", "is no clone of QuixBugs"),
@@ -230,8 +233,17 @@ def test_a_sample_is_by_seed_whatever_the_order(write: Write) -> None:
     assert [item.id for item in chosen(every, ids=["q7", "q3"])] == ["q3", "q7"]
     with pytest.raises(NotFoundError, match="no item has the id nope"):
         chosen(every, ids=["nope", "q1"])
-    with pytest.raises(UsageError, match="the data set is empty"):
-        chosen(read(write("")))
+    with pytest.raises(UsageError, match=r"set\.jsonl: the data set is empty"):
+        read(write(""))
+
+
+def test_tests_that_cannot_be_run_are_named_with_their_line(write: Write) -> None:
+    fine = {"id": "a", "question": "?", "tests": "from solution import f\nassert f()"}
+    one, two = read(write([fine, {**fine, "id": "b", "tests": "assert ("}]))
+    assert hidden(one).files
+    assert one.digest == replace(one, where="elsewhere:7").digest, "where it stands is no part of what it is"
+    with pytest.raises(UsageError, match=r"set\.jsonl:2: b: its tests do not parse"):
+        hidden(two)
 
 
 def test_the_first_items_of_a_large_file_are_read_alone(write: Write) -> None:

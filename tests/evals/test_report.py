@@ -98,6 +98,12 @@ def test_markdown_is_as_it_was() -> None:
     assert told == GOLDEN.read_text()
 
 
+def test_what_an_arm_without_an_answer_took_is_not_known() -> None:
+    told = report(results({"q1": ("", "A")}))
+    assert "| refined | – | – | 1 | 0 | – | – | – | – | – |" in markdown(told)
+    assert "0.00" not in html(told, {}).split("<td>refined")[1].split("<tr>")[0]
+
+
 def test_prices_keep_two_digits_that_say_something() -> None:
     assert [dollars(each) for each in (None, 0.0, 4.545e-05, 0.00123, 0.5, 2.0)] == [
         "–", "$0", "$0.000045", "$0.0012", "$0.5000", "$2.00",

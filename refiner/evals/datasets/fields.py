@@ -122,6 +122,7 @@ def made(
             tests=tests or visible,
             entry_point=entry_point,
             subject=subject,
+            where=where,
         )
     gold = "" if answer is None else str(answer).strip()
     if not gold:

@@ -1,7 +1,7 @@
 """One task of a data set, and how a set is told from another."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from json import dumps
 
@@ -15,6 +15,7 @@ class Item:
     question: the text as it is asked, its options included. answer: the gold answer; a label where there are options.
     program: code that is to be mended. visible: tests that a strategy may see; tests: those that score, visible or not.
     entry_point: the function that tests call. subject: the part of the set that it belongs to, "" for none.
+    where: the place that its code came from, to begin an error with; no part of its content.
     """
 
     id: str
@@ -27,11 +28,14 @@ class Item:
     tests: str = ""
     entry_point: str | None = None
     subject: str = ""
+    where: str = field(default="", compare=False)
 
     @property
     def digest(self) -> str:
         """What the item is known by: the same for the same content on any machine."""
-        return blake2b(dumps(asdict(self), sort_keys=True).encode(), digest_size=8).hexdigest()
+        told = asdict(self)
+        del told["where"]
+        return blake2b(dumps(told, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def items(source: str, fields: Fields | None = None, kind: Kind | None = None) -
     if name in NAMED:
         read_in = chain.from_iterable(read(name, file) for file in _files(path)) if path else read(name, None)
         found = ((source, item) for item in read_in)
-    elif source.startswith(hub.PREFIX) or Path(source).suffix or Path(source).exists():
+    elif source.startswith(hub.PREFIX) or (Path(source).suffix and not path) or Path(source).exists():
         names = fields or Fields()
         every = enumerate(_mapped(source, chain.from_iterable(map(rows, _files(source))), names), 1)
         found = ((where, item_of(row, where, number, names, kind)) for number, (where, row) in every)
@@ -34,7 +34,7 @@ def items(source: str, fields: Fields | None = None, kind: Kind | None = None) -
         near = get_close_matches(name, NAMED, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMED)}"
         raise NotFoundError(f'no data set is called "{name}", and no file: {hint}')
-    return distinct(found)
+    return _some(distinct(found), source)
 
 
 def _mapped(source: str, every: Iterable[Row], names: Fields) -> Iterator[Row]:
@@ -90,3 +90,12 @@ def distinct(found: Iterable[tuple[str, Item]]) -> Iterator[Item]:
             raise UsageError(f'{where}: an item before it has the id "{item.id}", and ids have to differ')
         seen.add(item.id)
         yield item
+
+
+def _some(found: Iterable[Item], source: str) -> Iterator[Item]:
+    empty = True
+    for item in found:
+        empty = False
+        yield item
+    if empty:
+        raise UsageError(f"{source}: the data set is empty: there is nothing to evaluate")

@@ -54,10 +54,10 @@ def arm_row(arm: ArmFigures) -> tuple[object, ...]:
         "–" if arm.accuracy.share is None else interval(arm.accuracy.interval),
         arm.failed,
         arm.unreadable,
-        f"{arm.mean_calls:.2f}",
-        f"{arm.mean_tokens:.0f}",
+        f"{arm.mean_calls:.2f}" if arm.seconds else "–",
+        f"{arm.mean_tokens:.0f}" if arm.seconds else "–",
         percent(arm.cached),
-        dollars(arm.mean_cost_usd),
+        dollars(arm.mean_cost_usd if arm.seconds else None),
         f"{arm.seconds.mean:.1f}" if arm.seconds else "–",
     )
 
