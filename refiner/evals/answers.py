@@ -33,10 +33,10 @@ class Point:
 class Answer:
     """One answer. arm: the strategy or control that gave it; subject: the part of the set, "" for none.
 
-    parsed: what was read from it, None for programs. gold: what is right. failure: why there is no answer.
-    visible: whether it passes the tests that the strategy saw, None where there were none. margin: the vote's, from 0
-    to 1, None without one. iterates: in the order they were made; chosen: chain and index of the answer among them.
-    seconds: time at work; latencies: seconds of each call of its run.
+    parsed: what was read from it, None for programs. gold: what is right. failure: why there is no answer. visible:
+    whether it passes the tests that the strategy saw, None where there were none. margin: the vote's, from 0 to 1,
+    None without one. iterates: programs in the order they were made, others round by round; chosen: chain and index
+    of the answer among them. seconds: time at work; latencies: seconds of each call of its run.
     """
 
     item: str

@@ -55,9 +55,11 @@ def outcome(verdict: Verdict, chosen: Mark | None) -> Outcome:
 
 
 def _marks(arm: Arm, answered: Answered, sitting: Sitting) -> Sequence[Mark]:
-    """The candidates that an arm is made of, in the order in which they came."""
+    """The candidates that an arm is made of: programs as they came, others round by round, as chains run at once."""
     if arm == "refined":
-        return sitting.marks
+        # Which of the chains is answered first is chance, and the same seed has to give the same curve.
+        code = answered.item.kind is Kind.CODE
+        return sitting.marks if code else sorted(sitting.marks, key=lambda mark: (mark.index, mark.chain))
     spent = answered.refined.usage if answered.refined else Usage()
     if arm == "same-calls":
         return prefix(sitting, calls=spent.calls)

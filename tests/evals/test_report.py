@@ -22,7 +22,7 @@ from refiner.evals.report.facts import report
 from refiner.evals.report.html import html
 from refiner.evals.report.text import comma_separated, markdown
 from refiner.evals.report.words import dollars
-from tests.evals.evals import results
+from tests.evals.evals import results, sitting
 from tests.scripted.server import Scripted
 from tests.strategies.worlds import by_role, plan, solved
 
@@ -102,6 +102,18 @@ def test_what_an_arm_without_an_answer_took_is_not_known() -> None:
     told = report(results({"q1": ("", "A")}))
     assert "| refined | – | – | 1 | 0 | – | – | – | – | – |" in markdown(told)
     assert "0.00" not in html(told, {}).split("<td>refined")[1].split("<tr>")[0]
+
+
+def test_curves_do_not_depend_on_which_chain_was_answered_first() -> None:
+    told = results({"q1": ("A", "A")})
+    [one] = told.answered
+    marks = sitting("BAA", chains=True).marks
+    first, second = (
+        report(replace(told, answered=(replace(one, refined=replace(sitting("BAA", chains=True), marks=order)),)))
+        for order in (marks, marks[::-1])
+    )
+    assert [point.right for point in first.answers[0].points] == [False, False, True]
+    assert first.to_json() == second.to_json()
 
 
 def test_prices_keep_two_digits_that_say_something() -> None:

@@ -41,7 +41,8 @@ class Report:
         settings = {name: one for name, one in options.get("settings", {}).items() if one != usual.get(name)}
         said = {**options.get("wanted", {}), **settings, **options.get("limits", {})}
         shown = {name: one for name, one in said.items() if one and name not in _ELSEWHERE}
-        return ", ".join(f"{name.replace('_', ' ')} {one}" for name, one in shown.items())
+        words = {name: " ".join(one) if isinstance(one, (list, tuple)) else one for name, one in shown.items()}
+        return ", ".join(f"{name.replace('_', ' ')} {one}" for name, one in words.items())
 
     @property
     def notes(self) -> tuple[str, ...]:
