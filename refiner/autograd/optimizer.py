@@ -9,7 +9,7 @@ from refiner.autograd import arguments
 from refiner.autograd.concurrent import gather
 from refiner.autograd.constraints import Constraint, changed, violations
 from refiner.autograd.prompt import Engine, Prompt, Section, ask
-from refiner.autograd.reply import extract
+from refiner.autograd.reply import ending, extract
 from refiner.autograd.variable import Variable
 from refiner.domain.calls import Reply, Role, Usage
 from refiner.domain.errors import UsageError
@@ -182,7 +182,7 @@ class TextualGradientDescent:
     def _read(self, variable: Variable, reply: Reply, prompt: Prompt) -> Update:
         old = variable.value
         new = extract(reply.text, fenced="```" not in old)
-        wrong, reason = problem(new, old=old, prompt=prompt.instruction, finish=reply.finish), ""
+        wrong, reason = problem(new, old=old, prompt=prompt.instruction, finish=ending(reply)), ""
         if wrong is None and not self.readable(new):
             wrong = "unreadable"
         if wrong is None and (broken := list(violations(self.constraints, new))):

@@ -2,6 +2,8 @@
 
 import re
 
+from refiner.domain.calls import Finish, Reply
+
 _FENCED = re.compile(r"```[^\n`]*\n((?:(?!\n```).)*)\n```", re.DOTALL)
 _LEAD = re.compile(r"[^\n]*:[ \t]*\n\s*(?=```)")
 
@@ -20,6 +22,11 @@ def extract(reply: str, tag: str = "improved", *, fenced: bool = False) -> str:
         text = rest if opened else _led(reply.replace(f"</{tag}>", ""), fenced=fenced)
     block = _FENCED.fullmatch(text.strip()) if fenced else None
     return (block[1] if block else text).strip()
+
+
+def ending(reply: Reply, tag: str = "improved") -> Finish:
+    """How the text that `extract` takes ended: one between tags is whole, wherever the reply was cut after it."""
+    return Finish.STOP if re.search(rf"<{tag}>.*?</{tag}>", reply.text, re.DOTALL) else reply.finish
 
 
 def _led(reply: str, *, fenced: bool) -> str:

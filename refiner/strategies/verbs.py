@@ -11,7 +11,7 @@ from refiner.autograd.losses import TextLoss, verdict
 from refiner.autograd.merge import merged
 from refiner.autograd.optimizer import TextualGradientDescent
 from refiner.autograd.prompt import Prompt, Section, ask
-from refiner.autograd.reply import extract
+from refiner.autograd.reply import ending, extract
 from refiner.autograd.variable import Variable
 from refiner.domain.calls import Role
 from refiner.domain.events import Candidate, Decision, Evaluation, Gradient
@@ -168,7 +168,7 @@ class Chain:
         prompt = Prompt(self.prompts["system"], (task, *shown), self.prompts["fuse"], shared=1)
         reply = await ask(self._engine(0), prompt, Role.UPDATER, "fuse")
         text = extract(reply.text)
-        wrong = problem(text, old=None, prompt=prompt.instruction, finish=reply.finish)
+        wrong = problem(text, old=None, prompt=prompt.instruction, finish=ending(reply))
         return await self.gate(await self._candidate(1, Phase.UPDATE, text, wrong))
 
     async def _judged(self, candidate: Candidate, before: Candidate) -> Decision:

@@ -45,12 +45,18 @@ async def test_replies_are_read_tolerantly(reply: str, new: str) -> None:
     assert (update.new, update.problem, update.variable.value) == (new, None, new)
 
 
+async def test_a_rewrite_is_whole_though_what_stands_after_it_was_cut_off() -> None:
+    update = await updated("<improved>new</improved>\n\nCase 1 of", finish=Finish.LENGTH)
+    assert (update.new, update.problem) == ("new", None)
+
+
 @pytest.mark.parametrize(
     ("reply", "finish", "problem"),
     [
         ("", Finish.STOP, "empty"),
         ("<improved>  </improved>", Finish.STOP, "empty"),
         ("<improved>half of i", Finish.LENGTH, "truncated"),
+        ("<improved>old</improved> and all tha", Finish.LENGTH, "unchanged"),
         ("<improved>old</improved>", Finish.STOP, "unchanged"),
         (
             "Write the complete new version between <improved> and </improved>, in the same form as the old one",
