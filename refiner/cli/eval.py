@@ -41,23 +41,24 @@ def list_evals(context: Context, limit: int) -> None:
     elif not rows:
         context.note("there is no eval yet: refiner eval run makes one")
     else:
-        from refiner.cli.progress import spent
+        from refiner.domain.calls import short
         from refiner.domain.evals import sets
 
-        head = ("EVAL", "STATUS", "DATA SETS", "STRATEGY", "MODEL", "ITEMS", "OVER", "USED", "WHEN")
+        head = ("EVAL", "STATUS", "STRATEGY", "RUNS", "CALLS", "TOKENS", "COST", "STARTED", "MODEL", "DATA SETS")
         output.table(
             head,
             [
                 (
                     row.id,
                     row.status,
-                    sets(row.datasets),
                     row.strategy,
-                    row.model,
-                    row.items,
                     f"{row.over} of {row.parts}",
-                    spent(row.usage),
-                    f"{row.created_at.astimezone():%Y-%m-%d %H:%M}",
+                    row.usage.calls,
+                    short(row.usage.tokens),
+                    "unknown" if row.usage.cost_usd is None else f"${row.usage.cost_usd:.4f}",
+                    f"{row.created_at.astimezone():%m-%d %H:%M}",
+                    row.model,
+                    sets(row.datasets),
                 )
                 for row in rows
             ],
