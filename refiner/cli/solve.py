@@ -16,7 +16,7 @@ from refiner.cli.code import Target, code_task
 from refiner.cli.flags import ASKING, LAYERS, SETTINGS, with_options
 from refiner.cli.inputs import read_input
 from refiner.cli.options import Context, common
-from refiner.domain.errors import DaemonError, RefinerError, UsageError
+from refiner.domain.errors import DaemonError, RefinerError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from refiner.app.forecast import Forecast
@@ -264,8 +264,12 @@ async def driven(context: Context, world: "World", run: str, tell: "Tell", *, js
     try:
         async with stage.shown(context) if stage else nullcontext():
             await interruptible(world.store, run, drive, told)
+    except StoreError as error:
+        if error.passing:
+            error.args = (f"{error}; then `refiner run resume {run}` goes on where it stopped",)
+        raise
     except RefinerError as error:
-        if error.exit_code == 8 or error.run is None:  # it was never driven
+        if error.run is None:  # it was never driven
             raise
         failure = error
     except AbortedError as aborted:

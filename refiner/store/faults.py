@@ -44,7 +44,7 @@ def explained(url: URL) -> Iterator[None]:
 
 _LOCKED = "is locked by another program: wait for it or end it, then try again"
 _FAILS = "cannot be read or written (the disk fails or is full): free some space or check the disk"
-_FULL = "has no room left on its disk: free some space, then resume"
+_FULL = "has no room left on its disk: free some space"
 _CORRUPT = "is damaged or no database: look with `refiner db check`, restore a backup, or move the file away"
 _CLOSED = "cannot be opened or written: check the rights of the file and its folder, or set REFINER_DB"
 _TWICE = "has this step already: nothing was written (two programs at one run, or a bug: please report it)"

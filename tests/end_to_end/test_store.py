@@ -66,7 +66,7 @@ def test_a_disk_that_fills_up_in_a_run(refiner: Program, tmp_path: Path, scripte
 
         scripted.reset(script)
         done = refiner("solve", QUESTION, "-q")
-        assert refused(done, "disk")
+        assert refused(done, "disk: free some space; then `refiner run resume r-")
         assert len(scripted.asked) == 1
         filler.unlink()
         scripted.script = mending
